@@ -1,0 +1,36 @@
+# The two commands of README.md are `make demo` and `make test`; each does all its own set-up.
+.PHONY: demo test soak lint setup schemas requirements
+PY := .venv/bin/python
+
+setup:
+	@sh requirements/venv.sh
+	@.venv/bin/holdpoint engine ensure
+
+# The main job on a real target: an agent rewrites itself, and the changes wait for a person.
+demo: setup
+	@.venv/bin/holdpoint demo
+
+lint:
+	@sh requirements/venv.sh
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# Fast tests first, so that a mistake shows early; under ten minutes on two cores.
+test: setup lint
+	$(PY) -m pytest -q -m "not slow and not soak and not engine"
+	$(PY) -m pytest -q -m "engine and not slow and not soak"
+	$(PY) -m pytest -q -m "slow and not soak"
+
+# Full counts, once before an issue is called resolved.
+soak: setup
+	$(PY) -m pytest -q -m soak
+
+schemas:
+	$(PY) -c "from pathlib import Path; from harness.cli.documents import write_schemas; write_schemas(Path('harness/cli/schemas'))"
+
+# Renews the locks; needs pip-tools, and a reachable package index.
+requirements:
+	cd requirements && for name in runtime dev; do \
+	  pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-annotate --no-header \
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options $$name.in -o $$name.txt; done

@@ -1,0 +1,1 @@
+"""Many proposals under one policy and budget."""

@@ -1,0 +1,198 @@
+"""The campaign loop: ask, judge, test and measure a generation, keep the best as the next parent; lands nothing.
+
+A generation's proposals share one parent and are settled before the best is chosen, so that the same seed gives the
+same accepted edits however many workers there are. The proposing agent is always the base's own: a modified agent is
+measured and never asked to propose before a person approved it.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer
+from harness.campaign.plan import Plan
+from harness.container import Limits
+from harness.errors import EnvironmentFault, UsageError
+from harness.ledger import ProposalView
+from harness.ledger.events import CampaignFinished, CampaignStarted, CampaignStepped
+from harness.patch import from_overlay
+from harness.pipeline import Draft, Executed, Prepared, conclude, execute, prepare, propose
+from harness.records import canonical_json, sha256
+from harness.target import AgentSection, TargetConfig
+from harness.trial.lab import Lab
+from harness.workspace import Workspace
+
+ATTEMPTS = 12  # asks for one slot before it stays empty: repeats of known texts are not paid for
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a person watching wants to know after each proposal."""
+
+    campaign: str
+    generation: int
+    proposals: int
+    view: ProposalView
+    best: str | None
+
+
+@dataclass
+class Campaign:
+    """One campaign under way on an open workspace."""
+
+    work: Workspace
+    lab: Lab
+    plan: Plan
+    launcher: str
+    watch: Callable[[Progress], None]
+    name: str = ""
+    best: str | None = None
+    made: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def run(self) -> str:
+        """Spends the budget; gives the campaign's id. What is in the ledger when it dies is kept, and resumed."""
+        work = self.work
+        base = work.tip()
+        config = work.rules_at(base).config
+        if config.agent is None:
+            raise UsageError("This target names no agent to propose.", "add [agent] module = … to holdpoint.toml")
+        generation = self._begin(base)
+        deadline = None if self.plan.minutes is None else time.monotonic() + self.plan.minutes * 60
+        with self._agent(base, config, config.agent) as agent, ThreadPoolExecutor(self.plan.workers) as pool:
+            while len(self.made) < self.plan.proposals and (deadline is None or time.monotonic() < deadline):
+                before = len(self.made)
+                self._generation(generation, agent, pool)
+                generation += 1
+                if len(self.made) == before:
+                    break
+        why = "the budget is spent" if len(self.made) > before else "the agent has no new proposals"
+        work.ledger.append(CampaignFinished(campaign=self.name, why=why), work.clock())
+        return self.name
+
+    def _agent(self, base: str, config: TargetConfig, section: AgentSection) -> BoxedAgent:
+        """The base's own agent in a container of its own."""
+        limits = Limits(memory=config.sandbox.memory, cpus=config.sandbox.cpus, pids=config.sandbox.pids)
+        files = self.lab.read(base, section.ships)
+        room = self.lab.room(base, config)
+        return BoxedAgent(self.lab.engine, room.image, section.module, files, limits, self.lab.run_id)
+
+    def _begin(self, base: str) -> int:
+        """Starts, or picks up the unfinished campaign of the same plan on the same base; gives the generation."""
+        plan = sha256(canonical_json(self.plan))
+        state = self.work.ledger.state
+        for view in state.campaigns.values():
+            if view.started.plan == plan and view.started.base == base and view.finished is None:
+                self.name, self.best = view.id, view.accepted
+                self.made = [name for step in state.steps(view.id) for name in step.proposals]
+                self._remember()
+                return (view.generation or 0) + 1
+        self.name = f"{self.plan.name}-{len(state.campaigns) + 1}"
+        self.work.ledger.append(
+            CampaignStarted(campaign=self.name, plan=plan, base=base, seed=self.plan.seed), self.work.clock()
+        )
+        return 1
+
+    def _remember(self) -> None:
+        for name in self.made:
+            candidate = self.work.view(name).candidate
+            if candidate is not None:
+                self.seen.add(_fingerprint(self._texts(candidate.commit)))
+
+    def _generation(self, number: int, agent: BoxedAgent, pool: ThreadPoolExecutor) -> None:
+        """Proposes, settles and chooses; one step in the ledger says that it is complete."""
+        running: list[Future[Executed]] = []
+        names: list[str] = []
+        for view in self._proposals(number, agent):
+            names.append(view.id)
+            if view.candidate is None:
+                self._show(number, view)
+                continue
+            made = prepare(self.work, view.id)
+            if isinstance(made, Prepared):
+                running.append(pool.submit(execute, self.lab, made))
+        passed: list[ProposalView] = []
+        for future in running:
+            executed = future.result()
+            conclude(self.work, executed)
+            view = self.work.view(executed.prepared.proposal)
+            if view.state == "waiting":
+                passed.append(view)
+            self._show(number, view)
+        self.made += names
+        accepted = max(passed, key=_worth).id if passed else None
+        self.best = accepted or self.best
+        step = CampaignStepped(campaign=self.name, generation=number, proposals=tuple(names), accepted=accepted)
+        self.work.ledger.append(step, self.work.clock())
+
+    def _proposals(self, generation: int, agent: BoxedAgent) -> Iterator[ProposalView]:
+        """This generation's new proposals, each text asked for at most once in the campaign."""
+        parent = self.work.view(self.best) if self.best else None
+        commit = parent.candidate.commit if parent and parent.candidate else self.work.tip()
+        texts = self._texts(commit)
+        self.seen.add(_fingerprint(texts))
+        room = min(self.plan.generation, self.plan.proposals - len(self.made))
+        for slot in range(room):
+            offer = self._offer(agent, generation, slot, texts)
+            if offer is None:
+                continue
+            patch = from_overlay(
+                {edit.path: edit.content.encode("utf-8", "surrogatepass") for edit in offer.edits},
+                (),
+                lambda path: self.work.repo.read(commit, path),
+            )
+            yield propose(
+                self.work,
+                Draft(
+                    title=offer.title,
+                    rationale=offer.rationale,
+                    author=f"agent:{self.plan.name}",
+                    launcher=self.launcher,
+                    base=commit,
+                    parent=parent.id if parent else None,
+                    claims_gain=True,
+                    patch=patch,
+                ),
+            )
+
+    def _offer(self, agent: BoxedAgent, generation: int, slot: int, texts: dict[str, str]) -> Offer | None:
+        for attempt in range(ATTEMPTS):
+            seed = int.from_bytes(
+                hashlib.blake2b(f"{self.plan.seed}\0{generation}\0{slot}\0{attempt}".encode(), digest_size=6).digest()
+            )
+            match agent.propose(seed, texts):
+                case Offer() as offer:
+                    mark = _fingerprint(texts | {edit.path: edit.content for edit in offer.edits})
+                    if mark not in self.seen:
+                        self.seen.add(mark)
+                        return offer
+                case Nothing():
+                    continue
+                case Lost(why=why):
+                    raise EnvironmentFault(f"the proposing agent is lost: {why}.", "see to the agent, then run again")
+        return None
+
+    def _texts(self, commit: str) -> dict[str, str]:
+        """The editable scope at the commit, as text."""
+        scope = self.work.rules_at(self.work.tip()).config.target.source
+        return {
+            path: data.decode("utf-8", "replace") for path, data in self.work.repo.read_matching(commit, scope).items()
+        }
+
+    def _show(self, generation: int, view: ProposalView) -> None:
+        self.watch(Progress(self.name, generation, len(self.made), view, self.best))
+
+
+def _fingerprint(texts: dict[str, str]) -> str:
+    return sha256("\0".join(f"{path}\0{texts[path]}" for path in sorted(texts)).encode("utf-8", "surrogatepass"))
+
+
+def _worth(view: ProposalView) -> tuple[float, ...]:
+    """Objective effects in their order of importance; the earlier proposal wins a tie."""
+    assert view.run is not None
+    return (
+        *(effect.estimate for effect in view.run.effects if effect.role == "objective"),
+        -float(view.id[1:]),
+    )

@@ -1,0 +1,112 @@
+"""`queue`, `show`, `diff` and `logs`: what waits, and one proposal whole, safe for any terminal."""
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.opened import desk, opened
+from harness.cli.run import effect_words
+from harness.cli.shell import shell_of
+from harness.records import QueueRow, ReviewSheet
+from harness.text import decoded, visible_line
+
+Name = Annotated[str, typer.Argument(help="A proposal id, such as P00001.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("queue")(queue)
+    app.command("show")(show)
+    app.command("diff")(diff)
+    app.command("logs")(logs)
+
+
+def queue(context: typer.Context) -> None:
+    """What waits for a person, wins first."""
+    shell = shell_of(context)
+    with opened(shell) as work:
+        rows = desk(work).queue()
+    shell.finish("queue", {"waiting": rows}, lambda: "\n".join(map(_row, rows)) or "nothing waits for a person")
+
+
+def _row(row: QueueRow) -> str:
+    return (
+        f"{row.proposal}  {row.state:8}  +{row.added} −{row.removed}  {visible_line(row.effect, 60)}  "
+        f"{visible_line(row.title, 80)}  ({visible_line(row.author, 40)})"
+    )
+
+
+def show(context: typer.Context, proposal: Name) -> None:
+    """One proposal: identity, findings, tests, effects, decisions, the change and the proposer's reasons."""
+    shell = shell_of(context)
+    with opened(shell) as work:
+        view = work.view(proposal)
+        sheet = desk(work).sheet(view.id)
+    content = {
+        key: getattr(sheet, key)
+        for key in (
+            "proposal", "title", "author", "launcher", "rationale", "state", "base", "commit", "tree", "merge",
+            "findings", "verdict", "reasons", "tests", "effects", "alarms", "evidence", "decisions", "lineage",
+            "notices",
+        )
+    }  # fmt: skip
+    status = "accepted" if view.candidate else "refused"
+    shell.finish("show", {**content, "status": status, "cached": False}, lambda: sheet_words(sheet))
+
+
+def sheet_words(sheet: ReviewSheet) -> str:
+    """The sheet as text, in the order of evidence; the proposer's rationale comes last."""
+    lines = [
+        f"{sheet.proposal}  {visible_line(sheet.title, 200)}",
+        f"state {sheet.state}   author {visible_line(sheet.author)}   launched by {visible_line(sheet.launcher)}",
+        f"tree {sheet.tree or '-'}   merge {sheet.merge or '-'}",
+        f"on {sheet.ref}@{sheet.base}   evidence {sheet.evidence or '-'}",
+        *(f"NOTE {visible_line(notice)}" for notice in sheet.notices),
+        *(
+            f"{f.severity.upper():8} {f.rule}  {visible_line(f.path)}:{f.line}  {visible_line(f.message)}"
+            for f in sheet.findings
+        ),
+    ]
+    if sheet.tests is not None:
+        lines.append(
+            f"TESTS    {sheet.tests.passed} of {sheet.tests.expected} passed" if sheet.tests.run else "TESTS    not run"
+        )
+        for word in ("failed", "missing", "skipped"):
+            lines += [f"  {word}: {visible_line(name)}" for name in getattr(sheet.tests, word)[:20]]
+    lines += [f"A/B      {visible_line(effect_words(effect))}" for effect in sheet.effects]
+    lines += [f"ALARM    {visible_line(alarm.kind)}: {visible_line(alarm.detail)}" for alarm in sheet.alarms]
+    if sheet.verdict:
+        lines.append(f"VERDICT  {sheet.verdict}: {'; '.join(visible_line(reason) for reason in sheet.reasons)}")
+    lines += [f"DECISION {d.decision} by {visible_line(d.reviewer)}: {visible_line(d.reason)}" for d in sheet.decisions]
+    lines += ["", sheet.diff.rstrip("\n")]
+    if sheet.rationale:
+        lines += ["", "The proposer says (its own words, not evidence):"]
+        lines += [f"  │ {line}" for line in sheet.rationale.splitlines()]
+    return "\n".join(lines)
+
+
+def diff(context: typer.Context, proposal: Name) -> None:
+    """The change as it would land."""
+    shell = shell_of(context)
+    with opened(shell) as work:
+        view = work.view(proposal)
+        text = desk(work).sheet(view.id).diff
+    shell.finish("diff", {"proposal": view.id, "diff": text}, text.rstrip("\n"))
+
+
+def logs(context: typer.Context, proposal: Name) -> None:
+    """The output of the proposal's trials, as far as it was kept."""
+    shell = shell_of(context)
+    with opened(shell) as work:
+        view = work.view(proposal)
+        parts: list[str] = []
+        if view.run is not None and view.run.evidence is not None:
+            evidence = work.store.evidence(view.run.evidence)
+            parts += [decoded(work.store.get(evidence.log))] if evidence.log else []
+            for trial in evidence.trials:
+                parts.append(
+                    f"== {trial.arm} {trial.purpose}: exit {trial.state.exit_code}, {trial.state.seconds:.1f} s"
+                )
+                parts.append(decoded(work.store.get(trial.stderr)))
+    text = "\n".join(part.rstrip("\n") for part in parts if part)
+    shell.finish("logs", {"proposal": view.id, "logs": text}, text or f"{view.id} has no logs; it was not run")

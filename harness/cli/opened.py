@@ -1,0 +1,60 @@
+"""Opens the target, the sandbox and the reviewer's desk for a command, and closes them whatever happens."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.cli.shell import Shell, now
+from harness.container import Engine, ensure_engine
+from harness.errors import UsageError
+from harness.gate.desk import Desk
+from harness.trial.lab import Lab
+from harness.workspace import Workspace
+
+
+@contextlib.contextmanager
+def opened(shell: Shell, *, lock: str | None = None) -> Iterator[Workspace]:
+    """The workspace of this call; with `lock`, no second harness acts on the same state meanwhile."""
+    work = Workspace.open(shell.repo, now)
+    try:
+        if lock is None:
+            yield work
+        else:
+            with work.state.lock(lock):
+                yield work
+    finally:
+        work.close()
+
+
+@contextlib.contextmanager
+def laboratory(shell: Shell, work: Workspace) -> Iterator[Lab]:
+    """An engine that answers, and the lab on it."""
+    ensure_engine(shell.progress)
+    with Engine.connect() as engine, Lab(engine, work.repo, work.state, shell.progress) as lab:
+        yield lab
+
+
+def desk(work: Workspace, *, reviewer: str | None = None, key: Path | None = None, terminal: bool = False) -> Desk:
+    """The reviewer's desk: who decides, and with which key, from the options or from what `init` noted."""
+    noted: dict[str, str] = {}
+    if work.state.local.exists():
+        noted = json.loads(work.state.local.read_text())
+    name = reviewer or os.environ.get("HOLDPOINT_REVIEWER") or noted.get("reviewer", "")
+    where = key or (Path(os.environ["HOLDPOINT_KEY"]) if "HOLDPOINT_KEY" in os.environ else None)
+    if where is None and "key" in noted:
+        where = Path(noted["key"])
+    return Desk(work, reviewer=name, key=where, terminal=terminal)
+
+
+def note_identity(work: Workspace, reviewer: str, key: Path | None) -> None:
+    """Remembers who reviews on this machine; never holds a secret, only the key's path."""
+    content = {"reviewer": reviewer} | ({"key": str(key.resolve())} if key else {})
+    work.state.local.write_text(json.dumps(content))
+
+
+def needs_reviewer(found: Desk) -> None:
+    """UsageError when nobody is named as reviewer."""
+    if not found.reviewer:
+        raise UsageError("No reviewer is named.", "add --reviewer NAME and --key FILE, or set HOLDPOINT_REVIEWER")

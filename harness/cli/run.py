@@ -1,0 +1,91 @@
+"""`holdpoint run`: trials, effects, verdict and evidence for one proposal or for all that wait for one."""
+
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.opened import laboratory, opened
+from harness.cli.shell import DONE, REFUSED, shell_of
+from harness.errors import UsageError
+from harness.pipeline import Settled, run
+from harness.workspace import Workspace
+
+PENDING = ("accepted", "running", "inconclusive", "error")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("run")(command)
+
+
+def command(
+    context: typer.Context,
+    proposals: Annotated[list[str] | None, typer.Argument(help="Proposal ids, such as P00001.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every proposal that has no verdict yet.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run even where the verdict is known.")] = False,
+) -> None:
+    """Test and measure proposals in the sandbox; exit code 1 unless every verdict is pass."""
+    shell = shell_of(context)
+    if bool(proposals) == every:
+        raise UsageError("run takes proposal ids, or --all.", "holdpoint run P00001")
+    with opened(shell, lock="run") as work:
+        wanted = [work.view(name).id for name in proposals or []]
+        if every:
+            wanted = [view.id for view in work.ledger.state.proposals.values() if view.state in PENDING]
+        documents: list[dict[str, Any]] = []
+        with laboratory(shell, work) as lab:
+            for name in wanted:
+                settled = run(work, lab, name, again=again)
+                documents.append(document(work, settled))
+                shell.progress(f"{name}: {settled.event.verdict}{' (known)' if settled.cached else ''}")
+    code = DONE if all(found["verdict"] == "pass" for found in documents) else REFUSED
+    words = "\n".join(map(in_words, documents)) or "nothing to run"
+    if every or len(documents) != 1:
+        runs = tuple({"schema": "holdpoint/run/1", **found} for found in documents)
+        shell.finish("runs", {"runs": runs}, words, code)
+    shell.finish("run", documents[0], words, code)
+
+
+def document(work: Workspace, settled: Settled) -> dict[str, Any]:
+    """The `run` document of one settled run."""
+    event = settled.event
+    evidence = work.store.evidence(event.evidence) if event.evidence else None
+    return {
+        "proposal": event.id,
+        "verdict": event.verdict,
+        "reasons": event.reasons,
+        "tests": event.tests,
+        "effects": event.effects,
+        "alarms": evidence.alarms if evidence else (),
+        "evidence": event.evidence,
+        "cached": settled.cached,
+        "base": event.tip,
+        "merge": event.merge,
+        "tree": event.tree,
+    }
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """One run for people."""
+    lines = [f"{found['proposal']} {found['verdict']}{' (known result)' if found['cached'] else ''}"]
+    lines += [f"  {reason}" for reason in found["reasons"]]
+    tests = found["tests"]
+    if tests is not None and tests.run:
+        lines.append(f"  tests: {tests.passed} of {tests.expected} passed")
+    lines += [f"  {effect_words(effect)}" for effect in found["effects"]]
+    lines += [f"  alarm {alarm.kind}: {alarm.detail}" for alarm in found["alarms"]]
+    if found["verdict"] == "pass":
+        lines.append(f"  it waits for a person. next: holdpoint review, or holdpoint approve {found['proposal']}")
+    else:
+        lines.append(f"  next: holdpoint logs {found['proposal']}")
+    return "\n".join(lines)
+
+
+def effect_words(effect: Any) -> str:
+    """One effect in a line: estimate, interval, pairs, outcome."""
+    if effect.exact:
+        measured = f"{effect.baseline:g} → {effect.candidate:g}" if effect.candidate is not None else "not measured"
+        return f"{effect.metric}: {measured} (exact, {effect.pairs} tasks): {effect.outcome}"
+    interval = f" [{effect.low:+.3f}, {effect.high:+.3f}]" if effect.low is not None else ""
+    e_value = f", e={effect.e_value:.3g}" if effect.e_value is not None else ""
+    return f"{effect.metric}: {effect.estimate:+.3f}{interval} ({effect.pairs} pairs{e_value}): {effect.outcome}"

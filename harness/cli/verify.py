@@ -1,0 +1,82 @@
+"""`holdpoint verify`: every merge on the protected branch approved, every digest true, the chain whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.opened import opened
+from harness.cli.shell import DONE, REFUSED, shell_of
+from harness.errors import UsageError
+from harness.gate.verify import VerifyReport, recorded_root, verify
+from harness.ledger import Head
+from harness.text import visible_line
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("verify")(command)
+
+
+def command(
+    context: typer.Context,
+    bare: Annotated[Path | None, typer.Option(help="A bare clone to verify, with git and public keys alone.")] = None,
+    ref: Annotated[str, typer.Option(help="The protected branch.")] = "",
+    signers: Annotated[Path | None, typer.Option(help="An allowed-signers file: where trust comes from.")] = None,
+    since: Annotated[str | None, typer.Option(help="An earlier ledger head INDEX:HASH that must be contained.")] = None,
+) -> None:
+    """Check what landed. Trust comes from --signers, or locally from the root that init pinned; without one: exit 2."""
+    shell = shell_of(context)
+    trusted = None if signers is None else _signers(signers)
+    earlier = _head(since)
+    if bare is not None:
+        report = verify(bare, ref=ref or "main", signers=trusted, since=earlier)
+    else:
+        with opened(shell) as work:
+            report = verify(
+                work.repo,
+                ref=ref or work.protected_ref(),
+                signers=trusted,
+                pinned_root=None if trusted else recorded_root(work.state.ledger),
+                ledger=work.state.ledger,
+                since=earlier,
+            )
+    content = {
+        "ok": report.ok,
+        "merges": tuple(merge.model_dump(mode="json") for merge in report.merges),
+        "ledger": report.ledger,
+        "why": report.why,
+    }
+    shell.finish("verify", content, lambda: _words(report), DONE if report.ok else REFUSED)
+
+
+def _words(report: VerifyReport) -> str:
+    lines = [
+        f"{'ok  ' if merge.ok else 'BAD '} {merge.merge[:12]}  {visible_line(merge.why)}" for merge in report.merges
+    ]
+    lines += [f"BAD  {visible_line(why)}" for why in report.why]
+    if report.ledger is not None:
+        lines.append(
+            f"ledger: {'ok' if report.ledger.ok else 'BAD'}, {report.ledger.events} events, "
+            f"head {report.ledger.head.index}:{report.ledger.head.hash}"
+        )
+    lines.append("ok" if report.ok else "NOT ok")
+    return "\n".join(lines)
+
+
+def _signers(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", "holdpoint reviewer list --signers FILE"
+        ) from None
+
+
+def _head(text: str | None) -> Head | None:
+    if text is None:
+        return None
+    index, colon, digest = text.partition(":")
+    if not colon or not index.isdigit():
+        raise UsageError(f"--since {text!r} is not INDEX:HASH.", "take it from what verify printed earlier")
+    return Head(index=int(index), hash=digest)

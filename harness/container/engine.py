@@ -1,0 +1,235 @@
+"""What we ask of the container engine: start, end and inspect containers, make and find images; asks no more."""
+
+import io
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import docker
+from docker import errors
+
+from harness.container.api import ENSURE, calling, open_api, unless_gone
+from harness.container.lease import Kept, labels
+from harness.container.profile import OWNER_LABEL, ROLE_LABEL, Profile, container_config
+from harness.container.session import Session
+from harness.container.wire import Wire
+from harness.errors import EnvironmentFault
+from harness.records import Record
+
+_UIDS = (200_000, 2_000_000_000)
+
+
+class EngineInfo(Record):
+    """What the engine says of itself; `runtimes` are the names a profile may use."""
+
+    id: str
+    version: str
+    api: str
+    runtimes: tuple[str, ...]
+    host: str
+    arch: str
+    cpus: int
+
+
+class ContainerSpec(Record):
+    """What to start: an image by id, the command, the profile; `run_id` and `role` become labels."""
+
+    image: str
+    argv: tuple[str, ...]
+    profile: Profile
+    run_id: str
+    role: str
+    env: Mapping[str, str] = {}
+
+
+class Engine:
+    """An open connection. Closing it removes every container that it started and that is still there."""
+
+    def __init__(self, api: docker.APIClient, host: str) -> None:
+        self._api = api
+        self._open: dict[str, Session | None] = {}
+        self.info = self._describe(host)
+
+    @classmethod
+    def connect(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Connects to DOCKER_HOST, else Docker's socket, else Podman's; `EnvironmentFault` says what is wrong."""
+        return cls(*open_api(environ))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes what this connection started, then disconnects."""
+        try:
+            for name in list(self._open):
+                session = self._open.get(name)
+                if session is None:
+                    self.remove(name)
+                else:
+                    session.close()
+        finally:
+            self._api.close()
+
+    def start(self, spec: ContainerSpec) -> Session:
+        """Creates, attaches and starts one container under its profile."""
+        # Named by us, so that an interrupt between the engine's act and its answer still leaves something to remove.
+        name = f"holdpoint-{secrets.token_hex(8)}"
+        config = container_config(
+            spec.profile,
+            image=spec.image,
+            argv=spec.argv,
+            uid=secrets.SystemRandom().randrange(*_UIDS),
+            env=spec.env,
+            labels={**labels(spec.run_id), ROLE_LABEL: spec.role},
+        )
+        self._open[name] = None
+        wire = None
+        try:
+            with calling(f"start a container of image {spec.image[:19]}"):
+                container = self._api.create_container_from_config(config, name)["Id"]
+                wire = Wire(self._attach(container), spec.profile.limits.output)
+                self._api.start(container)
+        except BaseException:
+            if wire is not None:
+                wire.close()
+            self.remove(name)
+            del self._open[name]
+            raise
+        session = Session(self, container, wire, spec.profile, forget=lambda: self._forget(name))
+        self._open[name] = session
+        return session
+
+    def kill(self, container: str) -> None:
+        """SIGKILL to everything in the container; no error if it has ended."""
+        with calling("kill a container"), unless_gone():
+            self._api.kill(container, "SIGKILL")
+
+    def remove(self, container: str) -> None:
+        """Kills and removes a container with its anonymous volumes; no error if it is gone."""
+        with calling("remove a container"), unless_gone():
+            self._api.remove_container(container, force=True, v=True)
+
+    def await_exit(self, container: str, seconds: float) -> bool:
+        """Whether the container has ended within `seconds`."""
+        deadline = time.monotonic() + seconds
+        pause = 0.001
+        while self.state(container).get("Running"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return True
+
+    def state(self, container: str) -> dict[str, Any]:
+        """The engine's own record of the container's state: Running, ExitCode, OOMKilled."""
+        with calling("inspect a container"):
+            state: dict[str, Any] = self._api.inspect_container(container)["State"]
+        return state
+
+    def settings(self, container: str) -> dict[str, Any]:
+        """Everything the engine says of a container, for probes that read a setting back."""
+        with calling("inspect a container"):
+            found: dict[str, Any] = self._api.inspect_container(container)
+        return found
+
+    def labelled(self, label: str) -> tuple[Kept, ...]:
+        """All containers, stopped ones too, that carry the label `name` or `name=value`."""
+        with calling("list containers"):
+            found = self._api.containers(all=True, filters={"label": label})
+        return tuple(
+            Kept(id=c["Id"], owner=c["Labels"].get(OWNER_LABEL, ""), running=c["State"] == "running") for c in found
+        )
+
+    def image_id(self, reference: str) -> str | None:
+        """The id (`sha256:…`) of a local image, or None."""
+        found = self.image(reference)
+        return None if found is None else str(found["Id"])
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """What the engine says of a local image, or None."""
+        with calling(f"inspect image {reference}"):
+            try:
+                found: dict[str, Any] = self._api.inspect_image(reference)
+            except errors.ImageNotFound:
+                return None
+        return found
+
+    def build(self, tag: str, context: bytes, arguments: Mapping[str, str]) -> str:
+        """Builds an image from a tar holding a Dockerfile, without network or registry; answers its id."""
+        with calling(f"build image {tag}"):
+            for event in self._api.build(
+                fileobj=io.BytesIO(context),
+                custom_context=True,
+                tag=tag,
+                buildargs=dict(arguments),
+                network_mode="none",
+                rm=True,
+                forcerm=True,
+                pull=False,
+                decode=True,
+            ):
+                if "error" in event:
+                    raise EnvironmentFault(f"the engine could not build {tag}: {str(event['error']).strip()}.", ENSURE)
+        return self._built(tag)
+
+    def import_root(self, tag: str, archive: Path, changes: tuple[str, ...] = ()) -> str:
+        """Makes an image of a root file system in a tar file; answers its id."""
+        repository, _, version = tag.partition(":")
+        with calling(f"import image {tag}"):
+            self._api.import_image_from_file(str(archive), repository=repository, tag=version, changes=list(changes))
+        return self._built(tag)
+
+    def pull(self, reference: str, otherwise: str) -> None:
+        """Fetches an image by digest from its registry, never while a proposal is run; `otherwise` is the next step."""
+        with calling(f"pull image {reference}", otherwise):
+            for event in self._api.pull(reference, stream=True, decode=True):
+                if "error" in event:
+                    raise EnvironmentFault(
+                        f"the engine could not pull {reference}: {str(event['error']).strip()}.", otherwise
+                    )
+
+    def remove_image(self, reference: str) -> None:
+        """Removes a local image, if it is there and no container uses it."""
+        with calling(f"remove image {reference}"), unless_gone():
+            self._api.remove_image(reference, force=False)
+
+    def _forget(self, name: str) -> None:
+        self._open.pop(name, None)
+
+    def _built(self, tag: str) -> str:
+        found = self.image_id(tag)
+        if found is None:
+            raise EnvironmentFault(f"the engine has no image {tag} after building it.", ENSURE)
+        return found
+
+    def _attach(self, container: str) -> socket.socket:
+        stream = self._api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        # A descriptor of our own: the library's wrapper offers neither half-close nor deadlines. Attached before the
+        # start, so that nothing can sit in the wrapper's buffer.
+        connection = socket.socket(fileno=os.dup(stream.fileno()))
+        stream._response.close()  # noqa: SLF001 - the only way to its connection, which no pool takes back
+        return connection
+
+    def _describe(self, host: str) -> EngineInfo:
+        with calling("describe itself"):
+            found = self._api.info()
+            version = self._api.version()
+        return EngineInfo(
+            id=str(found.get("ID", "")),
+            version=str(version.get("Version", "")),
+            api=str(self._api.api_version),
+            runtimes=tuple(sorted(found.get("Runtimes") or {})),
+            host=host,
+            arch=str(found.get("Architecture", "")),
+            cpus=int(found.get("NCPU", 1)),
+        )

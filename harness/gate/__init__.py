@@ -1,0 +1,1 @@
+"""The point nothing passes without authorisation: statements, signatures, merges and their verification."""

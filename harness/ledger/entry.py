@@ -1,0 +1,50 @@
+"""One event with its place in the chain, to and from its row; pure, reads no database."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from harness.errors import IntegrityError
+from harness.ledger.chain import Broken, Head, Row, follow, link, stamp
+from harness.ledger.events import Event, event_adapter
+from harness.records import Record, canonical_json
+
+
+class Entry(Record):
+    """One event with its place in the chain."""
+
+    seq: int
+    at: datetime
+    event: Event
+    prev: str
+    hash: str
+
+
+def chained(events: Iterable[Event], at: datetime, head: Head) -> tuple[tuple[Entry, ...], list[Row]]:
+    """The entries that follow `head` with these events, and their rows."""
+    entries: list[Entry] = []
+    rows: list[Row] = []
+    stamped, moment = stamp(at), at.astimezone(UTC)
+    seq, prev = head.index, head.hash
+    for event in events:
+        seq, payload = seq + 1, canonical_json(event)
+        digest = link(seq, stamped, payload, prev)
+        rows.append((seq, stamped, payload, prev, digest))
+        entries.append(Entry(seq=seq, at=moment, event=event, prev=prev, hash=digest))
+        prev = digest
+    return tuple(entries), rows
+
+
+def checked_entry(index: int, prev: str, row: Row) -> Entry:
+    """The entry in a row; IntegrityError when it is not what was written at this place."""
+    digest = follow(index, prev, row)
+    if isinstance(digest, Broken):
+        raise IntegrityError(f"the ledger is damaged: {digest.why}.", "holdpoint verify")
+    _, at, payload, _, _ = row
+    try:
+        event = event_adapter.validate_json(payload)  # type: ignore[arg-type]  # `follow` made sure of bytes
+        return Entry(seq=index, at=datetime.fromisoformat(str(at)), event=event, prev=prev, hash=digest)
+    except ValueError:
+        raise IntegrityError(
+            f"ledger entry {index} is no event that this version knows.",
+            "use the version of holdpoint that wrote it",
+        ) from None

@@ -1,0 +1,335 @@
+"""One proposal from intent to evidence, as typed stages read top to bottom; merging is the gate's, not ours.
+
+    propose:  number → judge by policy → commit            (the ledger has an intent before and an outcome after)
+    run:      prepare → execute → conclude                 (only `execute` touches the sandbox)
+
+Every rule comes from the base commit. A stage takes one record and returns the next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from harness.errors import RefusedError, UsageError
+from harness.ledger import ProposalView
+from harness.ledger.events import ProposeAccepted, ProposeIntended, ProposeRefused, RunFinished, RunIntended
+from harness.patch import Malformed, from_overlay
+from harness.policy import blocked, check, refusal
+from harness.records import (
+    Candidate,
+    Evidence,
+    Finding,
+    Patch,
+    Proposal,
+    Record,
+    TestsResult,
+    canonical_json,
+    sha256,
+)
+from harness.repo import Conflict, Merged
+from harness.text import visible, visible_line
+from harness.trial.lab import Examined, Lab, Question
+from harness.trial.metrics import tie_breakers
+from harness.trial.verdict import conclude as judge
+from harness.workspace import Rules, Workspace
+
+Kind = Literal["agent", "person"]
+RUNNABLE = (
+    "accepted",
+    "running",
+    "waiting",
+    "failed",
+    "inconclusive",
+    "error",
+    "approved",
+    "changes",
+    "deferred",
+)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a proposer hands in; a malformed patch is an outcome too, and is recorded as refused."""
+
+    title: str
+    rationale: str
+    author: str
+    launcher: str
+    base: str
+    parent: str | None
+    claims_gain: bool
+    patch: Patch | Malformed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose merge commit exists and whose question to the sandbox is complete."""
+
+    proposal: str
+    rules: Rules
+    tip: str
+    merge: str
+    tree: str
+    findings: tuple[Finding, ...]
+    question: Question
+
+
+class Settled(Record):
+    """A run that needs no sandbox: a known result, or one that cannot be merged."""
+
+    event: RunFinished
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What the sandbox showed about a prepared run."""
+
+    prepared: Prepared
+    examined: Examined
+
+
+def kind_of(author: str) -> Kind:
+    """Whose proposal it is; agents have the narrower rights."""
+    return "agent" if author.startswith("agent:") else "person"
+
+
+def propose(work: Workspace, draft: Draft) -> ProposalView:
+    """Numbers, judges and commits one draft; the view's state is `accepted` or `refused`."""
+    number = _number(work, draft)
+    findings = _findings(work, draft.patch, work.rules_at(draft.base), kind_of(draft.author))
+    if isinstance(draft.patch, Malformed) or blocked(findings):
+        work.ledger.append(ProposeRefused(id=number, findings=findings), work.clock())
+    else:
+        candidate = _commit(work, number, draft, draft.patch)
+        work.ledger.append(ProposeAccepted(id=number, candidate=candidate, findings=findings), work.clock())
+    return work.ledger.state.proposals[number]
+
+
+def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Settled:
+    """Tests and measures one proposal on the protected ref's tip; a known result is not paid for twice."""
+    prepared = prepare(work, proposal, again=again)
+    if isinstance(prepared, Settled):
+        return prepared
+    return conclude(work, execute(lab, prepared))
+
+
+def prepare(work: Workspace, proposal: str, *, again: bool = False) -> Prepared | Settled:
+    """Makes the merge commit that would land, and judges it by the tip's policy; writes the intent."""
+    view = work.view(proposal)
+    if view.state not in RUNNABLE or view.candidate is None:
+        raise RefusedError(f"{view.id} is {view.state}; it cannot be run.", f"holdpoint show {view.id}")
+    tip = work.tip()
+    rules = work.rules_at(tip)
+    known = _known(view, tip, rules)
+    if known is not None and not again:
+        return Settled(event=known, cached=True)
+    work.ledger.append(RunIntended(id=view.id, tip=tip), work.clock())
+    made = work.repo.merge(
+        tip,
+        view.candidate.commit,
+        message=f"{view.id}: {visible_line(view.proposal.title, 200)}",
+        at=view.proposal.created,
+    )
+    match made:
+        case Conflict():
+            return _unmergeable(work, view, tip, rules, made)
+        case Merged():
+            return _prepared(work, view, tip, rules, made)
+        case _:
+            assert_never(made)
+
+
+def execute(lab: Lab, prepared: Prepared) -> Executed:
+    """Asks the sandbox; touches neither ledger nor repository state, so several may go on at once."""
+    if blocked(prepared.findings):
+        return Executed(prepared, Examined.untested())
+    return Executed(prepared, lab.examine(prepared.question))
+
+
+def conclude(work: Workspace, executed: Executed) -> Settled:
+    """Forms the verdict on the host, stores the evidence, writes the outcome."""
+    made, seen = executed.prepared, executed.examined
+    view = work.view(made.proposal)
+    assert view.candidate is not None
+    verdict, reasons = judge(
+        made.findings,
+        seen.tests,
+        seen.effects,
+        seen.faults,
+        claims_gain=view.proposal.claims_gain,
+        tie_breakers=tie_breakers(made.rules.config.metrics),
+    )
+    for blob in seen.blobs:
+        work.store.put(blob)
+    evidence = Evidence(
+        proposal=view.id,
+        proposal_digest=view.digest,
+        base=made.tip,
+        commit=view.candidate.commit,
+        merge=made.merge,
+        tree=made.tree,
+        manifest=work.repo.manifest_digest(made.tree),
+        diff=work.store.put(work.repo.diff(made.tip, made.merge)),
+        policy=made.rules.policy_digest,
+        config=made.rules.config_digest,
+        image=seen.image,
+        profile=seen.profile,
+        findings=made.findings,
+        tests=seen.tests,
+        effects=seen.effects,
+        alarms=seen.alarms,
+        trials=seen.trials,
+        verdict=verdict,
+        reasons=reasons,
+        log=work.store.put(seen.log) if seen.log else "",
+        differences=dict(seen.differences),
+        finished=work.clock(),
+    )
+    event = RunFinished(
+        id=view.id,
+        tip=made.tip,
+        merge=made.merge,
+        tree=made.tree,
+        verdict=verdict,
+        reasons=reasons,
+        tests=seen.tests,
+        effects=seen.effects,
+        evidence=work.store.put_evidence(evidence),
+        policy=made.rules.policy_digest,
+    )
+    work.ledger.append(event, work.clock())
+    return Settled(event=event, cached=False)
+
+
+def _number(work: Workspace, draft: Draft) -> str:
+    """Writes the intent: from here on the proposal has a number and survives a crash."""
+    if draft.parent is not None and work.view(draft.parent).candidate is None:
+        raise UsageError(f"{draft.parent} was refused; it cannot be a parent.", f"holdpoint show {draft.parent}")
+    proposal = Proposal(
+        title=draft.title,
+        rationale=draft.rationale,
+        author=draft.author,
+        base=draft.base,
+        parent=draft.parent,
+        claims_gain=draft.claims_gain,
+        patch_digest=sha256(canonical_json(draft.patch)),
+        created=work.clock(),
+    )
+    digest = sha256(canonical_json(proposal))
+    number = work.ledger.state.next_id()
+    intent = ProposeIntended(id=number, proposal=proposal, digest=digest, launcher=draft.launcher)
+    work.ledger.append(intent, work.clock())
+    return number
+
+
+def _findings(work: Workspace, patch: Patch | Malformed, rules: Rules, kind: Kind) -> tuple[Finding, ...]:
+    """What the policy at one commit finds in a patch on it."""
+    match patch:
+        case Malformed():
+            return (refusal(patch),)
+        case Patch():
+            found = check(patch, rules.policy, rules.config, kind, work.inspector, work.imports_at(rules.commit))
+            return (*found, *_self_modification(patch, rules))
+        case _:
+            assert_never(patch)
+
+
+def _changes(work: Workspace, tip: str, merge: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The merge's difference to the tip as an overlay: new contents, and removed paths."""
+    changed = tuple(work.repo.changed_paths(tip, merge))
+    after = dict(work.repo.read_matching(merge, changed)) if changed else {}
+    return after, tuple(path for path in changed if path not in after)
+
+
+def _self_modification(patch: Patch, rules: Rules) -> tuple[Finding, ...]:
+    """The proposer's own package may be the target only where the target opted in."""
+    agent = rules.config.agent
+    if agent is None:
+        return ()
+    package = agent.module.split(".")[0]
+    touched = [edit.path for edit in patch.edits if package in edit.path.removesuffix(".py").split("/")]
+    if not touched:
+        return ()
+    allowed = rules.config.self_.allow
+    message = (
+        "the proposing agent's own package changes; self-modification is not recommended in production"
+        if allowed
+        else "the proposing agent's own package changes, and [self] allow is false; set it to true to opt in"
+    )
+    severity: Literal["info", "critical"] = "info" if allowed else "critical"
+    return (
+        Finding(
+            rule="self-modification",
+            severity=severity,
+            path=touched[0],
+            line=0,
+            message=message,
+            blocking=not allowed,
+        ),
+    )
+
+
+def _commit(work: Workspace, number: str, draft: Draft, patch: Patch) -> Candidate:
+    branch = f"holdpoint/{number}"
+    edits = {edit.path: None if edit.after is None else edit.after.encode() for edit in patch.edits}
+    message = f"{visible_line(draft.title, 200)}\n\n{visible(draft.rationale)}\n\nHoldpoint-Proposal: {number}\n"
+    commit, tree = work.repo.commit_edits(
+        draft.base, edits, message=message, author=draft.author, branch=branch, at=work.clock()
+    )
+    return Candidate(proposal=number, base=draft.base, commit=commit, tree=tree, branch=branch)
+
+
+def _earlier(work: Workspace, view: ProposalView, tip: str, rules: Rules) -> Mapping[str, tuple[float, ...]]:
+    """The pairs of an inconclusive run of the same question: its e-process goes on, and never starts anew."""
+    last = view.run
+    if last is None or last.verdict != "inconclusive" or last.evidence is None:
+        return {}
+    same = last.tip == tip and last.policy == rules.policy_digest
+    return work.store.evidence(last.evidence).differences if same else {}
+
+
+def _known(view: ProposalView, tip: str, rules: Rules) -> RunFinished | None:
+    """A finished run of the same candidate on the same tip under the same policy; an open question is asked again."""
+    last = view.run
+    same = last is not None and last.tip == tip and last.policy == rules.policy_digest
+    return last if same and last is not None and last.verdict in ("pass", "fail") else None
+
+
+def _unmergeable(work: Workspace, view: ProposalView, tip: str, rules: Rules, conflict: Conflict) -> Settled:
+    event = RunFinished(
+        id=view.id,
+        tip=tip,
+        merge=None,
+        tree=None,
+        verdict="fail",
+        reasons=(f"it no longer merges with the protected ref: {', '.join(conflict.paths)}",),
+        tests=TestsResult(expected=0, passed=0, run=False),
+        effects=(),
+        evidence=None,
+        policy=rules.policy_digest,
+    )
+    work.ledger.append(event, work.clock())
+    return Settled(event=event, cached=False)
+
+
+def _prepared(work: Workspace, view: ProposalView, tip: str, rules: Rules, made: Merged) -> Prepared:
+    """The complete question: what is tested is what would land, its ancestors' changes included, judged once more."""
+    parent = work.view(view.proposal.parent) if view.proposal.parent else None
+    landing = from_overlay(*_changes(work, tip, made.commit), lambda path: work.repo.read(tip, path))
+    return Prepared(
+        proposal=view.id,
+        rules=rules,
+        tip=tip,
+        merge=made.commit,
+        tree=made.tree,
+        findings=_findings(work, landing, rules, kind_of(view.proposal.author)),
+        question=Question(
+            base=tip,
+            merge=made.commit,
+            parent=parent.candidate.commit if parent and parent.candidate else None,
+            config=rules.config,
+            claims_gain=view.proposal.claims_gain,
+            earlier=_earlier(work, view, tip, rules),
+        ),
+    )

@@ -1,0 +1,292 @@
+"""The frozen nouns that every part shares; no behaviour beyond naming, canonical bytes and digests.
+
+Vocabulary as in README.md: Proposal, Patch, Finding, Candidate, Trial, Effect, Verdict, Evidence, Decision.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["info", "low", "medium", "high", "critical"]
+VerdictWord = Literal["pass", "fail", "inconclusive", "error"]
+Arm = Literal["baseline", "candidate"]
+EffectOutcome = Literal["win", "no worse", "worse", "inconclusive"]
+DecisionWord = Literal["approve", "reject", "request-changes", "defer", "revoke"]
+ProposalState = Literal[
+    "proposed",      # intent written, outcome unknown (a crash in between)
+    "refused",       # the policy said no; no branch exists
+    "accepted",      # committed on its branch, not run yet
+    "running",       # a run began and has no outcome (running now, or crashed)
+    "waiting",       # verdict pass: a person must decide
+    "failed",        # verdict fail
+    "inconclusive",  # verdict inconclusive
+    "error",         # the harness could not finish the run
+    "approved",      # enough valid approvals, not merged
+    "rejected",      # a person said no
+    "changes",       # a person asked for changes
+    "deferred",      # a person put it off
+    "merged",        # landed
+]  # fmt: skip
+
+
+class Record(BaseModel):
+    """A frozen value; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def canonical_json(value: Any) -> bytes:
+    """Bytes of a JSON value that do not depend on key order or layout (UTF-8, sorted keys, no spaces, no NaN)."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    """`sha256:` and the 64 hex digits of the data's SHA-256."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+class Finding(Record):
+    """One policy result. `blocking` is the policy's word at the base, not the rule's."""
+
+    rule: str
+    severity: Severity
+    path: str
+    line: int
+    message: str
+    blocking: bool = False
+
+
+class FileEdit(Record):
+    """One file before and after; `None` means that the file is absent on that side. Text is UTF-8."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+class Patch(Record):
+    """The edits of one proposal, sorted by path, each changing something."""
+
+    edits: tuple[FileEdit, ...]
+
+
+class Proposal(Record):
+    """An agent's immutable request; its digest is its identity, `P00001` its number in one ledger.
+
+    An agent's `author` begins with `agent:`. A proposal that claims a gain needs a win to pass.
+    """
+
+    title: str
+    rationale: str
+    author: str
+    base: str
+    parent: str | None = None
+    claims_gain: bool = False
+    patch_digest: str
+    created: datetime
+
+
+class Candidate(Record):
+    """A proposal committed on its base."""
+
+    proposal: str
+    base: str
+    commit: str
+    tree: str
+    branch: str
+
+
+class TestsResult(Record):
+    """Tests against the ids collected at the base: `expected` and `passed` are counts, the rest are ids."""
+
+    __test__ = False  # pytest: this is no test class
+
+    expected: int
+    passed: int
+    failed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    run: bool = True
+
+
+class Effect(Record):
+    """One metric's paired difference, signed so that positive is better, in log-ratio or the metric's own unit."""
+
+    metric: str
+    unit: str
+    kind: str
+    role: Literal["objective", "guardrail"]
+    exact: bool
+    baseline: float | None
+    candidate: float | None
+    estimate: float
+    low: float | None
+    high: float | None
+    e_value: float | None
+    pairs: int
+    outcome: EffectOutcome
+
+
+class Alarm(Record):
+    """Something a person should know that does not change the verdict."""
+
+    kind: str
+    detail: str
+
+
+class ContainerState(Record):
+    """How one container ended, read from the engine, never from the guest."""
+
+    exit_code: int | None
+    oom_killed: bool
+    timed_out: bool
+    output_capped: bool
+    seconds: float
+
+
+class TrialRecord(Record):
+    """One sandboxed execution as it goes into the evidence; streams are named by their SHA-256."""
+
+    arm: Arm
+    purpose: Literal["tests", "metric"]
+    image: str
+    profile: str
+    argv: tuple[str, ...]
+    state: ContainerState
+    stdout: str
+    stderr: str
+
+
+class Evidence(Record):
+    """The bundle behind a verdict; its digest is the SHA-256 of its canonical JSON. `log` names the tests' output,
+    `differences` are the pairs of noisy metrics, which a later run of an open question continues.
+    """
+
+    schema_: Literal["holdpoint/evidence/1"] = Field("holdpoint/evidence/1", alias="schema")
+    proposal: str
+    proposal_digest: str
+    base: str
+    commit: str
+    merge: str
+    tree: str
+    manifest: str
+    diff: str
+    policy: str
+    config: str
+    image: str
+    profile: str
+    findings: tuple[Finding, ...]
+    tests: TestsResult
+    effects: tuple[Effect, ...]
+    alarms: tuple[Alarm, ...]
+    trials: tuple[TrialRecord, ...]
+    verdict: VerdictWord
+    reasons: tuple[str, ...]
+    log: str = ""
+    differences: dict[str, tuple[float, ...]] = {}
+    finished: datetime
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class Decision(Record):
+    """What a person decided, about which exact content, and why. `statement` names the signed statement, if any."""
+
+    proposal: str
+    decision: DecisionWord
+    reviewer: str
+    reason: str
+    tree: str | None
+    evidence: str | None
+    statement: str | None
+    at: datetime
+    until: datetime | None = None
+
+
+class QueueRow(Record):
+    """One line of the review queue, worst news first within the row."""
+
+    proposal: str
+    title: str
+    author: str
+    state: ProposalState
+    verdict: VerdictWord | None
+    risk: Severity | None
+    added: int
+    removed: int
+    effect: str
+    since: datetime
+
+
+class ReviewSheet(Record):
+    """Everything the review screen and `show` display about one proposal, computed before it is shown."""
+
+    proposal: str
+    title: str
+    author: str
+    launcher: str
+    state: ProposalState
+    base: str
+    ref: str
+    commit: str | None
+    merge: str | None
+    tree: str | None
+    diff: str
+    findings: tuple[Finding, ...]
+    tests: TestsResult | None
+    effects: tuple[Effect, ...]
+    alarms: tuple[Alarm, ...]
+    verdict: VerdictWord | None
+    reasons: tuple[str, ...]
+    evidence: str | None
+    rationale: str
+    log_tail: str
+    decisions: tuple[Decision, ...]
+    lineage: tuple[str, ...]
+    notices: tuple[str, ...]
+    sandbox: str
+
+
+class Decided(Record):
+    """A decision was written to the ledger."""
+
+    kind: Literal["decided"] = "decided"
+    proposal: str
+    decision: DecisionWord
+    statement: str | None
+
+
+class NotDecided(Record):
+    """Nothing was decided, and why."""
+
+    kind: Literal["not decided"] = "not decided"
+    proposal: str
+    why: str
+    next_step: str = ""
+
+
+class Landed(Record):
+    """The protected ref now names the approved merge commit."""
+
+    kind: Literal["landed"] = "landed"
+    proposal: str
+    merge: str
+    ref: str
+
+
+class NotLanded(Record):
+    """The ref did not move, and why."""
+
+    kind: Literal["not landed"] = "not landed"
+    proposal: str
+    why: str
+    next_step: str = ""
+
+
+DecisionOutcome = Annotated[Decided | NotDecided, Field(discriminator="kind")]
+MergeOutcome = Annotated[Landed | NotLanded, Field(discriminator="kind")]

@@ -1,0 +1,1 @@
+"""E-values, effects and campaign control: pure numpy, no clock, no process."""

@@ -1,0 +1,309 @@
+"""The lab: answers one question about one candidate with fresh containers, and keeps what holds for a whole base.
+
+Kept for a base: images, the baseline's test session, exact baselines. Never kept: anything of a noisy comparison.
+"""
+
+import contextlib
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.container import (
+    Engine,
+    ImageRef,
+    check_lock,
+    ensure_sandbox_image,
+    judge_image,
+    reap,
+)
+from harness.errors import RefusedError, UsageError
+from harness.records import Alarm, Effect, TestsResult, TrialRecord, canonical_json, sha256
+from harness.repo import Repo, matches
+from harness.target import BenchEntry, StateDir, TargetConfig
+from harness.trial.bench import BenchResult, BenchRunner
+from harness.trial.exact import exact_effects
+from harness.trial.inputs import TrialInputs, scope_links
+from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
+from harness.trial.tests import TestRun, judge, run_tests, unusable
+
+NOT_RUN: Final = TestsResult(expected=0, passed=0, run=False)
+PLAIN: Final = ("100644", "100755")
+Kept = TypeVar("Kept", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: does this merge hold on this base, and, if it claims a gain, is it there?
+
+    With a `parent`, a claimed gain is one over the parent, which itself passed on the base. With a claim the metrics
+    come first, and tests are not run for what did not gain: it has failed already. `earlier` are the pairs that an
+    inconclusive run of the same question has measured.
+    """
+
+    base: str
+    merge: str
+    parent: str | None
+    config: TargetConfig
+    claims_gain: bool
+    earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the sandbox showed; `faults` are sentences about what kept the harness from finishing."""
+
+    tests: TestsResult
+    effects: tuple[Effect, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    trials: tuple[TrialRecord, ...] = ()
+    blobs: tuple[bytes, ...] = ()
+    log: bytes = b""
+    differences: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    image: str = ""
+    profile: str = ""
+
+    @classmethod
+    def untested(cls) -> "Examined":
+        """Nothing was asked of the sandbox: a blocking finding decided already."""
+        return cls(tests=NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What holds for one base: its images and the names that its lock makes importable."""
+
+    image: ImageRef
+    judge: ImageRef
+    warm: tuple[str, ...]
+
+
+class Lab:
+    """A context manager; `examine` may be called from several threads at once."""
+
+    def __init__(self, engine: Engine, repo: Repo, state: StateDir, report: Callable[[str], None]) -> None:
+        self.engine = engine
+        self._repo = repo
+        self._cache: Path = state.root / "cache"
+        self._report = report
+        self.run_id = secrets.token_hex(8)
+        self._lock = threading.RLock()
+        self._rooms: dict[str, Room] = {}
+        self._runners: dict[tuple[str, str], queue.SimpleQueue[BenchRunner]] = {}
+        self._results: dict[str, BenchResult] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        reap(self.engine)  # what a killed harness left behind; a live neighbour's containers stay
+        self._cache.mkdir(exist_ok=True)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def examine(self, question: Question) -> Examined:
+        """Tests and metrics of one candidate; UsageError when the base itself cannot serve as a measure."""
+        inputs = self.inputs(question)
+        baseline = self._baseline_tests(inputs)
+        if not question.claims_gain:
+            tests = run_tests(self.engine, inputs, "candidate")
+            result = judge(baseline, tests)
+            good = result.passed == result.expected and not result.failed
+            return self._examined(inputs, result, tests, self._measure(question, inputs) if good else Measured())
+        measured = self._measure(question, inputs)
+        if not any(effect.outcome == "win" for effect in measured.effects):
+            return self._examined(inputs, NOT_RUN, None, measured)
+        tests = run_tests(self.engine, inputs, "candidate")
+        return self._examined(inputs, judge(baseline, tests), tests, measured)
+
+    def inputs(self, question: Question) -> TrialInputs:
+        """The question with the images of its base."""
+        room = self.room(question.base, question.config)
+        return TrialInputs(
+            base_commit=question.base,
+            merge_commit=question.merge,
+            config=question.config,
+            image=room.image,
+            judge=room.judge,
+            run_id=self.run_id,
+            read=self.read,
+        )
+
+    def room(self, base: str, config: TargetConfig) -> Room:
+        """The base's images, built once; UsageError when its lock is missing or no lock."""
+        with self._lock:
+            if base not in self._rooms:
+                self._rooms[base] = self._furnish(base, config)
+            return self._rooms[base]
+
+    def read(self, commit: str, patterns: tuple[str, ...]) -> Mapping[str, bytes]:
+        """Files of a commit; one thread at a time talks to git."""
+        with self._lock:
+            return self._repo.read_matching(commit, patterns)
+
+    def _furnish(self, base: str, config: TargetConfig) -> Room:
+        lock = config.target.requirements
+        requirements = None if lock is None else self._repo.read(base, lock)
+        if lock is not None and requirements is None:
+            raise UsageError(f"The base has no {lock}, which [target] requirements names.", f"add {lock}, or the key")
+        image = ensure_sandbox_image(self.engine, self._report, requirements)
+        entries = self._repo.files(base)
+        outside = {
+            path: entry
+            for path, entry in entries.items()
+            if entry.mode in PLAIN and not matches(path, config.target.source)
+        }
+        files = self._repo.read_matching(base, tuple(outside)) if outside else {}
+        executable = [path for path, entry in outside.items() if entry.mode == "100755"]
+        judging = judge_image(self.engine, image, files, scope_links(config.target.source), executable)
+        warm = check_lock(requirements, lock or "") if requirements else ()
+        return Room(image, judging, warm)
+
+    def _baseline_tests(self, inputs: TrialInputs) -> TestRun:
+        """The base's own session, kept by what it depends on; RefusedError when it cannot be a measure."""
+        key = sha256(
+            canonical_json(
+                [
+                    "tests",
+                    self._repo.tree_of(inputs.base_commit),
+                    inputs.judge.id,
+                    inputs.config.model_dump(mode="json"),
+                ]
+            )
+        )
+        with self._lock:
+            known = self._kept(key, TestRun)
+            if known is not None:
+                return known
+            self._report("running the base's tests, once for this base")
+            run = run_tests(self.engine, inputs, "baseline")
+            why = unusable(run)
+            if why:
+                raise RefusedError(why, "mend the base: nothing can be judged against tests that do not pass there")
+            self._keep(key, run.model_copy(update={"stdout": b"", "stderr": b""}))
+            return run
+
+    def _measure(self, question: Question, inputs: TrialInputs) -> Measured:
+        """All metrics; exact ones against the base, and for a claimed gain against the parent as well."""
+        config = question.config
+        with ExitStack() as stack:
+            benches: dict[str, BenchArms] = {}
+            over = question.parent if question.claims_gain and question.parent else question.base
+            for bench in config.benches:
+                runner = stack.enter_context(self._runner(inputs, bench))
+                benches[bench.name] = BenchArms(
+                    runner=runner,
+                    baseline_files=self.read(question.base, bench.ships),
+                    candidate_files=self.read(question.merge, bench.ships),
+                    baseline=self._exact(runner, inputs, bench, over),
+                )
+            measured = measure_all(
+                self.engine, inputs, benches, Terms(beat=question.claims_gain, earlier=question.earlier)
+            )
+            self._note(question, inputs, measured)
+            if over == question.base or not any(effect.outcome == "win" for effect in measured.effects):
+                return measured
+            return self._against_base(question, inputs, measured, benches)
+
+    def _against_base(
+        self, question: Question, inputs: TrialInputs, measured: Measured, benches: Mapping[str, BenchArms]
+    ) -> Measured:
+        """A gain over the parent, told as what lands: exact effects are restated against the base."""
+        restated: dict[str, Effect] = {}
+        for bench in question.config.benches:
+            metrics = tuple(m for m in question.config.metrics if m.bench == bench.name and m.exact)
+            base = self._exact(benches[bench.name].runner, inputs, bench, question.base)
+            candidate = measured.results.get(bench.name)
+            if candidate is not None:
+                restated |= {effect.metric: effect for effect in exact_effects(metrics, base, candidate)}
+        return measured.model_copy(
+            update={"effects": tuple(restated.get(effect.metric, effect) for effect in measured.effects)}
+        )
+
+    def _exact(self, runner: BenchRunner, inputs: TrialInputs, bench: BenchEntry, commit: str) -> BenchResult:
+        """A commit's exact result, measured twice the first time; later candidates build on it."""
+        key = self._key(inputs, bench, commit)
+        with self._lock:
+            if key in self._results:
+                return self._results[key]
+            known = self._kept(key, BenchResult)
+            if known is None:
+                self._report(f"measuring {bench.name} on {commit[:12]}, twice")
+                known = exact_baseline(runner, self.read(commit, bench.ships))
+                if known.whole:
+                    self._keep(key, known.model_copy(update={"trials": (), "blobs": ()}))
+            self._results[key] = known
+            return known
+
+    def _note(self, question: Question, inputs: TrialInputs, measured: Measured) -> None:
+        """A confirmed candidate is the measure of its children."""
+        for bench in question.config.benches:
+            result = measured.results.get(bench.name)
+            if result is not None and result.whole and any(effect.outcome == "win" for effect in measured.effects):
+                key = self._key(inputs, bench, question.merge)
+                with self._lock:
+                    self._results[key] = result.model_copy(update={"trials": (), "blobs": ()})
+
+    def _key(self, inputs: TrialInputs, bench: BenchEntry, commit: str) -> str:
+        """Names an exact result by everything that it depends on: image, judge, and what the candidate ships."""
+        with self._lock:
+            entries = self._repo.files(self._repo.tree_of(commit))
+            base = self._repo.files(self._repo.tree_of(inputs.base_commit))
+        ours = (*bench.files, bench.judge, *((bench.scratch,) if bench.scratch else ()))
+        shipped = {path: entry.blob for path, entry in entries.items() if matches(path, bench.ships)}
+        judged = {path: entry.blob for path, entry in base.items() if matches(path, ours)}
+        return sha256(canonical_json(["exact", inputs.image.id, bench.model_dump(mode="json"), judged, shipped]))
+
+    @contextlib.contextmanager
+    def _runner(self, inputs: TrialInputs, bench: BenchEntry) -> Iterator[BenchRunner]:
+        """A runner of this bench that no other thread uses; its judge goes on with what it has learned."""
+        with self._lock:
+            idle = self._runners.setdefault((inputs.base_commit, bench.name), queue.SimpleQueue())
+            try:
+                runner = idle.get_nowait()
+            except queue.Empty:
+                warm = self.room(inputs.base_commit, inputs.config).warm
+                runner = self._stack.enter_context(BenchRunner(self.engine, inputs, bench, warm))
+        try:
+            yield runner
+        finally:
+            idle.put(runner)
+
+    def _examined(
+        self, inputs: TrialInputs, result: TestsResult, tests: TestRun | None, measured: Measured
+    ) -> Examined:
+        return Examined(
+            tests=result,
+            effects=measured.effects,
+            alarms=measured.alarms,
+            trials=(*((tests.trial,) if tests else ()), *measured.trials),
+            blobs=(*(tests.blobs if tests else ()), *measured.blobs),
+            log=tests.log if tests else b"",
+            differences=measured.differences,
+            image=inputs.image.id,
+            profile=inputs.spec(inputs.image, "candidate").profile.digest,
+        )
+
+    def _kept(self, key: str, kind: type[Kept]) -> Kept | None:
+        try:
+            return kind.model_validate_json((self._cache / key.removeprefix("sha256:")).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def _keep(self, key: str, value: BaseModel) -> None:
+        """Atomic, so that a kill leaves the old entry, the new one or none."""
+        path = self._cache / key.removeprefix("sha256:")
+        partial = path.with_suffix(f".{secrets.token_hex(4)}")
+        partial.write_text(json.dumps(value.model_dump(mode="json")))
+        partial.rename(path)

@@ -1,0 +1,222 @@
+"""All metrics of one run: which benchmark gives which, exact or by pairs; the verdict is formed elsewhere.
+
+The error rate is shared: each of k noisy objectives gets alpha/k. Guardrails only veto and keep the whole
+of it.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from harness.container import Engine
+from harness.records import Alarm, Arm, Effect, Record, TrialRecord
+from harness.target import MetricEntry
+from harness.trial.bench import BenchResult, BenchRunner
+from harness.trial.exact import exact_effects, same_values, undecided
+from harness.trial.inputs import TrialInputs
+from harness.trial.noisy import Series, compare_noisy, compare_pass_fail
+from harness.trial.script import NoRows, Rows, run_script
+
+NOT_DETERMINISTIC = "not deterministic"
+
+
+@dataclass(frozen=True)
+class BenchArms:
+    """One [[bench]] ready to measure: its runner, what each arm ships, and the baseline of its exact metrics."""
+
+    runner: BenchRunner
+    baseline_files: Mapping[str, bytes]
+    candidate_files: Mapping[str, bytes]
+    baseline: BenchResult | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a comparison: error rate, early stop of losers, earlier pairs, seed of exact benchmarks.
+
+    With `beat` the judge may stop a candidate that can no longer beat the baseline; only sensible when a win is
+    needed. `earlier` are the differences of the same comparison's earlier pairs, to be continued.
+    """
+
+    alpha: float = 0.05
+    beat: bool = False
+    earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    seed: int = 0
+
+
+class Measured(Record):
+    """Effects in the order of the configuration, and all that belongs in the evidence with them.
+
+    `results` are the candidate's exact measurements by benchmark (or script), for comparisons yet to come.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    trials: tuple[TrialRecord, ...] = ()
+    blobs: tuple[bytes, ...] = ()
+    differences: Mapping[str, tuple[float, ...]] = {}
+    results: Mapping[str, BenchResult] = {}
+
+
+def tie_breakers(metrics: tuple[MetricEntry, ...]) -> frozenset[str]:
+    """The metrics that only break ties of others: shown, not judged."""
+    return frozenset(metric.then for metric in metrics if metric.then)
+
+
+def exact_baseline(runner: BenchRunner, files: Mapping[str, bytes], seed: int = 0) -> BenchResult:
+    """The base measured twice; `broken` says so when the two differ, and then no exact metric can be decided."""
+    first = runner.measure(files, arm="baseline", seed=seed)
+    second = runner.measure(files, arm="baseline", seed=seed)
+    if first.broken or same_values(first, second, runner.exact):
+        return first
+    return first.model_copy(update={"broken": f"two measurements of the base differ: {NOT_DETERMINISTIC}"})
+
+
+def measure_all(
+    engine: Engine, inputs: TrialInputs, benches: Mapping[str, BenchArms], terms: Terms | None = None
+) -> Measured:
+    """Measures every configured metric; a [[bench]] of the configuration must be among `benches`."""
+    terms = terms or Terms()
+    metrics = inputs.config.metrics
+    noisy_objectives = sum(not m.exact and m.role == "objective" for m in metrics)
+    alpha = terms.alpha / max(1, noisy_objectives)
+    parts: list[Measured] = []
+    for name in dict.fromkeys(metric.bench for metric in metrics if metric.bench):
+        arms = benches[name]
+        mine = tuple(metric for metric in metrics if metric.bench == name)
+        parts.append(_exact(name, _chosen(mine, exact=True), _BenchSource(arms, terms.seed), arms.baseline, terms))
+        parts.append(_noisy(mine, _BenchSource(arms, terms.seed).rows, alpha, terms))
+    for script in dict.fromkeys(metric.run for metric in metrics if metric.run):
+        source = _ScriptSource(engine, inputs, script)
+        mine = tuple(metric for metric in metrics if metric.run == script)
+        parts.append(_exact(script, _chosen(mine, exact=True), source, None, terms))
+        parts.append(_noisy(mine, source.rows, alpha, terms))
+    return _joined(parts, metrics)
+
+
+class _BenchSource:
+    """Measures an arm through the benchmark's runner."""
+
+    def __init__(self, arms: BenchArms, seed: int) -> None:
+        self._arms = arms
+        self._seed = seed
+
+    def result(self, arm: Arm, beat: Mapping[str, float] | None = None) -> BenchResult:
+        files = self._arms.baseline_files if arm == "baseline" else self._arms.candidate_files
+        return self._arms.runner.measure(files, arm=arm, seed=self._seed, beat=beat)
+
+    def rows(self, arm: Arm) -> Rows | NoRows:
+        result = self.result(arm)
+        trial = result.trials[-1] if result.trials else None
+        if not result.whole:
+            return NoRows(why=result.broken or result.stopped, trial=trial, blobs=result.blobs)
+        values = {m: {task: {"": value} for task, value in tasks.items()} for m, tasks in result.values.items()}
+        return Rows(values=values, seconds=result.seconds, trial=trial, blobs=result.blobs)
+
+
+class _ScriptSource:
+    """Measures an arm by running a base-owned script on it."""
+
+    def __init__(self, engine: Engine, inputs: TrialInputs, script: str) -> None:
+        self._engine = engine
+        self._inputs = inputs
+        self._script = script
+        source = inputs.config.target.source
+        arms: tuple[Arm, ...] = ("baseline", "candidate")
+        self._files = {arm: inputs.read(inputs.commit(arm), source) for arm in arms}
+
+    def rows(self, arm: Arm) -> Rows | NoRows:
+        return run_script(self._engine, self._inputs, self._script, arm, self._files[arm])
+
+    def result(self, arm: Arm, beat: Mapping[str, float] | None = None) -> BenchResult:
+        rows = self.rows(arm)
+        trials = (rows.trial,) if rows.trial else ()
+        if isinstance(rows, NoRows):
+            return BenchResult(values={}, broken=rows.why, trials=trials, blobs=rows.blobs)
+        values = {m: {t: sum(seeds.values()) for t, seeds in tasks.items()} for m, tasks in rows.values.items()}
+        return BenchResult(values=values, seconds=rows.seconds, trials=trials, blobs=rows.blobs)
+
+
+def _exact(
+    name: str,
+    metrics: tuple[MetricEntry, ...],
+    source: _BenchSource | _ScriptSource,
+    baseline: BenchResult | None,
+    terms: Terms,
+) -> Measured:
+    """One measurement of each arm, a win confirmed by a second one in fresh containers."""
+    if not metrics:
+        return Measured()
+    names = {metric.name for metric in metrics}
+    alarms: list[Alarm] = []
+    results: list[BenchResult] = []
+    if baseline is None:
+        baseline, again = source.result("baseline"), source.result("baseline")
+        results += [baseline, again]
+        if not baseline.broken and not same_values(baseline, again, names):
+            baseline = baseline.model_copy(update={"broken": f"the base is {NOT_DETERMINISTIC}"})
+    beat = {m.name: baseline.total(m.name) for m in metrics} if terms.beat and baseline.whole else None
+    candidate = source.result("candidate", beat)
+    results.append(candidate)
+    effects = exact_effects(metrics, baseline, candidate)
+    for arm, result in (("baseline", baseline), ("candidate", candidate)):
+        if result.broken:
+            alarms.append(Alarm(kind="benchmark failed", detail=f"{arm}: {result.broken}"))
+    if candidate.stopped:
+        alarms.append(Alarm(kind="stopped early", detail=candidate.stopped))
+    if any(effect.outcome == "win" for effect in effects):
+        confirmed = source.result("candidate")
+        results.append(confirmed)
+        if not same_values(candidate, confirmed, names):
+            effects = undecided(effects)
+            detail = "a second measurement of the candidate gave other values"
+            alarms.append(Alarm(kind=NOT_DETERMINISTIC, detail=detail))
+    return Measured(
+        effects=effects,
+        alarms=tuple(alarms),
+        trials=tuple(trial for result in results for trial in result.trials),
+        blobs=tuple(blob for result in results for blob in result.blobs),
+        results={name: candidate},
+    )
+
+
+def _noisy(
+    metrics: tuple[MetricEntry, ...], run: Callable[[Arm], Rows | NoRows], alpha: float, terms: Terms
+) -> Measured:
+    """Pairs for what varies, tasks for what passes or fails; each with a secret of its own."""
+    parts = []
+    rest = _chosen(metrics, exact=False)
+    by_pairs = tuple(metric for metric in rest if metric.kind != "pass_fail")
+    by_tasks = tuple(metric for metric in rest if metric.kind == "pass_fail")
+    if by_pairs:
+        parts.append(compare_noisy(by_pairs, run, alpha, secrets.token_bytes(32), terms.earlier))
+    if by_tasks:
+        parts.append(compare_pass_fail(by_tasks, run, alpha, secrets.token_bytes(32)))
+    return _joined([_measured(part) for part in parts], metrics)
+
+
+def _chosen(metrics: tuple[MetricEntry, ...], *, exact: bool) -> tuple[MetricEntry, ...]:
+    return tuple(metric for metric in metrics if metric.exact == exact)
+
+
+def _measured(series: Series) -> Measured:
+    return Measured(
+        effects=tuple(series.effects),
+        alarms=tuple(series.alarms),
+        trials=tuple(series.trials),
+        blobs=tuple(series.blobs),
+        differences={name: tuple(d) for name, d in series.differences.items()},
+    )
+
+
+def _joined(parts: list[Measured], metrics: tuple[MetricEntry, ...]) -> Measured:
+    place = {metric.name: number for number, metric in enumerate(metrics)}
+    effects = sorted((e for part in parts for e in part.effects), key=lambda effect: place[effect.metric])
+    return Measured(
+        effects=tuple(effects),
+        alarms=tuple(alarm for part in parts for alarm in part.alarms),
+        trials=tuple(trial for part in parts for trial in part.trials),
+        blobs=tuple(blob for part in parts for blob in part.blobs),
+        differences={name: d for part in parts for name, d in part.differences.items()},
+        results={name: result for part in parts for name, result in part.results.items()},
+    )

@@ -1,0 +1,231 @@
+"""Noisy metrics compared by pairs: fresh runs of both arms back to back, in an order that a secret coin
+decides.
+
+A baseline run is never used twice. The log holds the secret, the orders and the differences, so that the
+coins can be checked afterwards. The statistics are in `harness.stats`.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from harness.records import Alarm, Arm, Effect, EffectOutcome, TrialRecord, canonical_json
+from harness.stats.paired import PairedComparison, PairedResult, Plan
+from harness.stats.passfail import compare_tasks
+from harness.target import MetricEntry
+from harness.trial.script import WHOLE, NoRows, Rows
+
+LOGARITHMIC: Final = frozenset({"time", "cpu", "memory"})
+
+RunArm = Callable[[Arm], Rows | NoRows]
+Tasks = Mapping[str, float]
+
+
+@dataclass
+class Series:
+    """What the pairs of one group of metrics gave; grows pair by pair."""
+
+    effects: list[Effect] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    trials: list[TrialRecord] = field(default_factory=list)
+    blobs: list[bytes] = field(default_factory=list)
+    differences: dict[str, list[float]] = field(default_factory=dict)
+    levels: dict[str, dict[Arm, list[float]]] = field(default_factory=dict)
+    log: list[dict[str, object]] = field(default_factory=list)
+
+
+class PairFailedError(Exception):
+    """An arm gave no usable rows; `arm` says which."""
+
+    def __init__(self, arm: Arm, why: str) -> None:
+        super().__init__(why)
+        self.arm, self.why = arm, why
+
+
+def coin(secret: bytes, pair: int) -> bool:
+    """Whether the baseline runs first in this pair; unpredictable without the secret, checkable with it."""
+    return bool(hashlib.blake2b(pair.to_bytes(8, "big"), key=secret, digest_size=1).digest()[0] & 1)
+
+
+def compare_noisy(
+    metrics: tuple[MetricEntry, ...],
+    run: RunArm,
+    alpha: float,
+    secret: bytes,
+    earlier: Mapping[str, tuple[float, ...]],
+) -> Series:
+    """Pairs until every metric has its outcome; `earlier` differences of the same comparison come first."""
+    series = Series()
+    open_ = {metric.name: PairedComparison(plan_for(metric, alpha)) for metric in metrics}
+    for name, comparison in open_.items():
+        series.differences[name] = []
+        for d in earlier.get(name, ()):
+            if comparison.outcome is None:
+                comparison.add(d)
+                series.differences[name].append(d)
+    number = max((len(d) for d in series.differences.values()), default=0)
+    try:
+        while any(comparison.outcome is None for comparison in open_.values()):
+            pair = _pair(series, run, secret, number)
+            number += 1
+            for metric in metrics:
+                comparison = open_[metric.name]
+                if comparison.outcome is None:
+                    d = _difference(metric, pair)
+                    _note(series, metric, pair, d)
+                    comparison.add(d)
+    except PairFailedError as failure:
+        _fail(series, metrics, {name: c.result() for name, c in open_.items()}, failure)
+    else:
+        series.effects = [_effect(series, metric, open_[metric.name].result()) for metric in metrics]
+    _finish(series, secret)
+    return series
+
+
+def compare_pass_fail(metrics: tuple[MetricEntry, ...], run: RunArm, alpha: float, secret: bytes) -> Series:
+    """Tasks as pairs: one run of each arm in either order, seeds and orders averaged within each task."""
+    series = Series()
+    first = coin(secret, 0)
+    pairs: list[dict[Arm, Rows]] = []
+    try:
+        pairs += [_pair_in_order(series, run, first), _pair_in_order(series, run, not first)]
+        results = {}
+        for metric in metrics:
+            d = _averaged(metric, pairs, secret)
+            series.differences[metric.name] = d
+            for pair in pairs:
+                _note_levels(series, metric, pair)
+            results[metric.name] = compare_tasks(np.asarray(d, dtype=np.float64), plan_for(metric, alpha))
+        series.effects = [_effect(series, metric, results[metric.name]) for metric in metrics]
+    except PairFailedError as failure:
+        _fail(series, metrics, {}, failure)
+    _finish(series, secret)
+    return series
+
+
+def plan_for(metric: MetricEntry, alpha: float) -> Plan:
+    """The thresholds that a metric's configuration asks for."""
+    return Plan(
+        role=metric.role, alpha=alpha, effect=max(metric.effect, 1e-9), margin=metric.margin, pairs=metric.pairs
+    )
+
+
+def _pair(series: Series, run: RunArm, secret: bytes, number: int) -> dict[Arm, Rows]:
+    return _pair_in_order(series, run, coin(secret, number))
+
+
+def _pair_in_order(series: Series, run: RunArm, baseline_first: bool) -> dict[Arm, Rows]:
+    order: tuple[Arm, Arm] = ("baseline", "candidate") if baseline_first else ("candidate", "baseline")
+    pair: dict[Arm, Rows] = {}
+    for arm in order:
+        rows = run(arm)
+        series.trials += [rows.trial] if rows.trial else []
+        series.blobs += rows.blobs
+        if isinstance(rows, NoRows):
+            raise PairFailedError(arm, rows.why)
+        pair[arm] = rows
+    series.log.append({"first": order[0]})
+    return pair
+
+
+def _tasks(metric: MetricEntry, arm: Arm, rows: Rows) -> Tasks:
+    """Value by task, seeds averaged; logarithmic kinds by the geometric mean."""
+    found = rows.values.get(metric.name)
+    if found is None and metric.kind == "time":
+        found = {WHOLE: {"": rows.seconds}}
+    if not found:
+        raise PairFailedError(arm, f"{metric.name} was not printed")
+    averaged = {}
+    for task, seeds in found.items():
+        values = np.asarray(list(seeds.values()), dtype=np.float64)
+        if metric.kind in LOGARITHMIC:
+            if not (values > 0).all():
+                raise PairFailedError(arm, f"{metric.name} of {task} is not above zero")
+            values = np.log(values)
+        elif metric.kind == "pass_fail" and not ((values >= 0) & (values <= 1)).all():
+            raise PairFailedError(arm, f"{metric.name} of {task} is not between 0 and 1")
+        averaged[task] = float(values.mean())
+    return averaged
+
+
+def _task_differences(metric: MetricEntry, pair: Mapping[Arm, Rows]) -> Tasks:
+    base, cand = (_tasks(metric, arm, pair[arm]) for arm in ("baseline", "candidate"))
+    if base.keys() != cand.keys():
+        raise PairFailedError("candidate", f"{metric.name}: other tasks than the base's")
+    sign = 1 if metric.direction == "higher" else -1
+    return {task: sign * (cand[task] - base[task]) for task in base}
+
+
+def _averaged(metric: MetricEntry, pairs: list[dict[Arm, Rows]], secret: bytes) -> list[float]:
+    """Each task's difference over all pairs. The order must not depend on outcomes; nobody can prepare for this one."""
+    rates = [_task_differences(metric, pair) for pair in pairs]
+    if any(rate.keys() != rates[0].keys() for rate in rates):
+        raise PairFailedError("candidate", f"{metric.name}: the tasks change from run to run")
+    order = sorted(rates[0], key=lambda task: hashlib.blake2b(task.encode(), key=secret).digest())
+    return [float(np.mean([rate[task] for rate in rates])) for task in order]
+
+
+def _difference(metric: MetricEntry, pair: Mapping[Arm, Rows]) -> float:
+    """The pair's difference, positive when the candidate is better: of logarithms for costs, else of values."""
+    return float(np.mean(list(_task_differences(metric, pair).values())))
+
+
+def _note(series: Series, metric: MetricEntry, pair: Mapping[Arm, Rows], d: float) -> None:
+    series.differences[metric.name].append(d)
+    series.log[-1][metric.name] = d
+    _note_levels(series, metric, pair)
+
+
+def _note_levels(series: Series, metric: MetricEntry, pair: Mapping[Arm, Rows]) -> None:
+    levels = series.levels.setdefault(metric.name, {"baseline": [], "candidate": []})
+    for arm, rows in pair.items():
+        levels[arm].append(float(np.mean(list(_tasks(metric, arm, rows).values()))))
+
+
+def _level(series: Series, metric: MetricEntry, arm: Arm) -> float | None:
+    values = series.levels.get(metric.name, {}).get(arm)
+    if not values:
+        return None
+    mean = float(np.mean(values))
+    return math.exp(mean) if metric.kind in LOGARITHMIC else mean
+
+
+def _effect(series: Series, metric: MetricEntry, result: PairedResult, outcome: EffectOutcome | None = None) -> Effect:
+    return Effect(
+        metric=metric.name,
+        unit=metric.unit,
+        kind=metric.kind,
+        role=metric.role,
+        exact=False,
+        baseline=_level(series, metric, "baseline"),
+        candidate=_level(series, metric, "candidate"),
+        estimate=result.estimate,
+        low=result.low,
+        high=result.high,
+        e_value=result.e_value,
+        pairs=result.pairs,
+        outcome=outcome or result.outcome,
+    )
+
+
+def _fail(
+    series: Series,
+    metrics: tuple[MetricEntry, ...],
+    results: Mapping[str, PairedResult],
+    failure: PairFailedError,
+) -> None:
+    """A candidate that breaks the benchmark is worse; a base that does leaves the question open."""
+    outcome: EffectOutcome = "worse" if failure.arm == "candidate" else "inconclusive"
+    nothing = PairedResult(outcome=outcome, estimate=0.0, low=None, high=None, e_value=1.0, pairs=0)
+    series.effects = [_effect(series, m, results.get(m.name, nothing), outcome) for m in metrics]
+    series.alarms.append(Alarm(kind="benchmark failed", detail=f"{failure.arm}: {failure.why}"))
+
+
+def _finish(series: Series, secret: bytes) -> None:
+    series.blobs.append(
+        canonical_json({"secret": secret.hex(), "pairs": series.log, "differences": series.differences})
+    )

@@ -1,0 +1,150 @@
+"""The test lane: runs the base's tests on one arm in a container and compares two sessions; the verdict is
+elsewhere.
+
+Tests and configuration come from the judge image, only the editable scope from the arm's commit.
+"""
+
+import secrets
+import time
+from typing import Final
+
+from harness.container import Engine, Line, Session, stream
+from harness.records import Arm, Record, TestsResult, TrialRecord
+from harness.trial.inputs import TrialInputs, trial_record
+from harness.trial.report import Listener, Outcome, SessionReport
+
+_MOST_STDOUT: Final = 64 * 1024 * 1024
+_LONGEST_LINE: Final = 1024 * 1024
+_RESERVE: Final = 3.0  # seconds between the guest's own deadline and the container's, to report what was running
+_NAMED: Final = 20
+
+
+class TestRun(Record):
+    """One arm's session with its record and the bytes that the record names (to be stored by the caller)."""
+
+    __test__ = False  # pytest: this is no test class
+
+    report: SessionReport
+    trial: TrialRecord
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """What belongs in the evidence store beside the record."""
+        return (self.stdout, self.stderr, self.log)
+
+    @property
+    def log(self) -> bytes:
+        """The session's own output and what was wrong with it, as UTF-8; still hostile text."""
+        report = self.report
+        problems = "".join(f"holdpoint: {problem}\n" for problem in report.problems)
+        return (problems + report.log).encode("utf-8", "replace")
+
+    def named(self, *outcomes: Outcome) -> tuple[str, ...]:
+        """The ids with one of these outcomes."""
+        report = self.report
+        return tuple(name for name, was in zip(report.ids, report.outcomes, strict=True) if was in outcomes)
+
+
+def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
+    """Runs the base's tests on the arm's source in a fresh container; whatever happens there is in the report."""
+    files = inputs.read(inputs.commit(arm), inputs.config.target.source)
+    spec = inputs.spec(inputs.judge, "tests", warm=("pytest",))
+    limit = spec.profile.limits.timeout
+    header = {
+        "role": "tests",
+        "tests": list(inputs.config.target.tests),
+        "roots": list(inputs.roots()),
+        "timeout": max(limit / 2, limit - _RESERVE),
+    }
+    with engine.start(spec) as session:
+        session.send(stream(header, files))
+        word = secrets.token_hex(16).encode()
+        listener, heard, problem = Listener(word), bytearray(), ""
+        if _ready(session):
+            session.send(word + b"\n")
+            problem = _listen(session, listener, heard, limit)
+        finished = session.kill() if problem else session.finish()
+        if finished.stdout:
+            listener.hear(finished.stdout)
+            heard += finished.stdout
+    state = finished.state
+    problems = [problem] if problem else []
+    problems += ["the container ran out of memory"] if state.oom_killed else []
+    problems += ["the container ran out of time"] if state.timed_out else []
+    problems += ["the container printed more than allowed"] if state.output_capped else []
+    if not problems and state.exit_code != 0:
+        problems.append(f"the container ended with exit status {state.exit_code}")
+    stdout = bytes(heard)
+    return TestRun(
+        report=listener.report(tuple(problems)),
+        trial=trial_record(arm, "tests", spec, finished, stdout),
+        stdout=stdout,
+        stderr=finished.stderr,
+    )
+
+
+def unusable(run: TestRun) -> str:
+    """Why a baseline session cannot serve as the measure, as one sentence; empty when it can."""
+    report = run.report
+    if report.problems:
+        return f"The tests do not run at the base: {report.problems[0]}."
+    bad = run.named("failed", "missing")
+    if bad:
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        return f"{len(bad)} tests fail at the base: {', '.join(bad[:_NAMED])}{more}."
+    if not run.named("passed"):
+        return "No test passes at the base: there is nothing that could judge a change."
+    return ""
+
+
+def judge(baseline: TestRun, candidate: TestRun) -> TestsResult:
+    """Every id of the base must come back as it was there; anything else is listed, and then it is not a pass.
+
+    Skips of the base may be skipped or pass. A problem with the session itself is listed among the failed.
+    """
+    base, seen = baseline.report, candidate.report
+    ended = dict(zip(seen.ids, zip(seen.outcomes, seen.bodies, strict=True), strict=True))
+    passed = 0
+    failed, missing, skipped = [], [], []
+    for name, was, body in zip(base.ids, base.outcomes, base.bodies, strict=True):
+        now, ran = ended.pop(name, ("missing", ""))
+        if now == "missing":
+            missing.append(name)
+        elif was == "skipped":
+            failed += [name] if now not in ("skipped", "passed") else []
+        elif now == was and ran == body:
+            passed += was == "passed"
+        elif now == "skipped":
+            skipped.append(name)
+        else:
+            failed.append(name)
+    failed += ended
+    failed += [f"session: {problem}" for problem in seen.problems]
+    return TestsResult(
+        expected=len(baseline.named("passed")),
+        passed=passed,
+        failed=tuple(failed),
+        missing=tuple(missing),
+        skipped=tuple(skipped),
+    )
+
+
+def _ready(session: Session) -> bool:
+    """Whether the supervisor has forked the child; only then may it learn its word."""
+    reading = session.read_line(60.0, _LONGEST_LINE)
+    return isinstance(reading, Line) and reading.data == b's {"e": "ready"}'
+
+
+def _listen(session: Session, listener: Listener, heard: bytearray, limit: float) -> str:
+    """Feeds the listener until the stream ends; the sentence says why it was cut off, if it was."""
+    until = time.monotonic() + limit + 1
+    while True:
+        reading = session.read_line(until - time.monotonic(), _LONGEST_LINE)
+        if not isinstance(reading, Line):
+            return ""
+        heard += reading.data + b"\n"
+        listener.hear(reading.data)
+        if len(heard) > _MOST_STDOUT:
+            return "the report is longer than allowed"

@@ -1,0 +1,58 @@
+"""What the machine concludes from findings, tests and effects; pure, and it opens only when everything is
+there.
+"""
+
+from harness.records import Effect, Finding, TestsResult, VerdictWord
+
+
+def conclude(
+    findings: tuple[Finding, ...],
+    tests: TestsResult,
+    effects: tuple[Effect, ...],
+    faults: tuple[str, ...] = (),
+    *,
+    claims_gain: bool = False,
+    tie_breakers: frozenset[str] = frozenset(),
+) -> tuple[VerdictWord, tuple[str, ...]]:
+    """The verdict and its reasons, gravest first. `faults` are what kept the harness from finishing (sentences).
+
+    Pass: no blocking finding, all base tests pass, nothing is worse, nothing is undecided; a claimed gain needs a
+    win. Effects named in `tie_breakers` are shown, not judged: the metric that they serve has used them already.
+    """
+    judged = tuple(effect for effect in effects if effect.metric not in tie_breakers)
+    failures = (*_blocking(findings), *_test_failures(tests), *_worse(judged))
+    if failures:
+        return "fail", failures
+    if faults:
+        return "error", faults
+    undecided = tuple(f"{effect.metric} is undecided" for effect in judged if effect.outcome == "inconclusive")
+    if claims_gain and not undecided and not any(effect.outcome == "win" for effect in judged):
+        return "fail", ("it claims a gain, and no metric is better",)
+    if not undecided and (not tests.run or tests.expected == 0):
+        return "error", ("the tests were not run",)
+    if undecided:
+        return "inconclusive", undecided
+    wins = tuple(f"{effect.metric} is better" for effect in judged if effect.outcome == "win")
+    return "pass", wins or (f"all {tests.expected} tests pass" + (", no metric is worse" if judged else ""),)
+
+
+def _blocking(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    return tuple(f"policy: {found.rule} in {found.path}:{found.line}" for found in findings if found.blocking)
+
+
+def _test_failures(tests: TestsResult) -> tuple[str, ...]:
+    if not tests.run:
+        return ()
+    counted = (("failed", tests.failed), ("missing", tests.missing), ("newly skipped", tests.skipped))
+    reasons = tuple(f"{len(names)} {word}: {names[0]}" for word, names in counted if names)
+    if tests.passed != tests.expected and not reasons:
+        return (f"{tests.passed} of {tests.expected} tests passed",)
+    return reasons
+
+
+def _worse(effects: tuple[Effect, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"{effect.metric} is worse" + (" (guardrail)" if effect.role == "guardrail" else "")
+        for effect in effects
+        if effect.outcome == "worse"
+    )

@@ -1,0 +1,182 @@
+"""A scrolling view of rows that draws only the lines in sight (Textual's line API); it never cuts text off unseen."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.app import App
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from harness.tui.palette import DARK, LIGHT, PLAIN, Palette
+from harness.tui.rows import Row, breaks, short
+
+
+def palette_of(app: App[object]) -> Palette:
+    """The palette for this terminal: none of the colours under NO_COLOR."""
+    if app.no_color:
+        return PLAIN
+    return DARK if app.current_theme.dark else LIGHT
+
+
+class LinesView(ScrollView, inherit_bindings=False):
+    """Rows, wrapped to the width at hand. Subclasses may draw a row themselves (`segments`)."""
+
+    DEFAULT_CSS = """
+    LinesView { overflow-x: hidden; overflow-y: auto; background: $background; scrollbar-size-vertical: 1; }
+    """
+    words = True
+
+    def __init__(self, *, id: str | None = None, fit: int = 0, focusable: bool = False) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.can_focus = focusable
+        self.rows: Sequence[Row] = ()
+        self._fit = fit
+        self._starts: list[int] = [0]
+        self._width = 0
+        self._drawn: dict[int, list[Strip]] = {}
+        self.match: int | None = None
+
+    def show(self, rows: Sequence[Row], *, keep: bool = False) -> None:
+        """Puts these rows into the view; `keep` stays at the place that was looked at."""
+        self.rows = rows
+        self.match = None
+        self.lay_out()
+        if not keep:
+            self.scroll_to(y=0, animate=False)
+
+    def lay_out(self) -> None:
+        """Lays the rows out for the current width."""
+        self._drawn.clear()
+        width = self._text_width()
+        self._width = width
+        self._starts = [0, *accumulate(len(self._cuts(index)) + 1 for index in range(len(self.rows)))]
+        if self._fit:
+            self.styles.height = min(self._fit, max(1, self._starts[-1]))
+        self.virtual_size = Size(width, self._starts[-1])
+        self.refresh()
+
+    def _text_width(self) -> int:
+        own = self.size.width or self.app.size.width
+        # The bar's column is kept free at all times, so that the layout cannot flip while it appears.
+        return max(8, own - (0 if self._fit else self.styles.scrollbar_size_vertical))
+
+    def _cuts(self, index: int) -> tuple[int, ...]:
+        row = self.rows[index]
+        if row.clip:
+            return ()
+        indent = row.indent if row.indent < self._width // 2 else 0
+        return breaks(row.text, self._width, indent, words=self.words)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lays out again when the width changed, at the same row."""
+        if self._text_width() != self._width:
+            top = self.top_row()
+            self.lay_out()
+            self.reveal(top)
+
+    def top_row(self) -> int:
+        """Index of the row at the upper edge."""
+        return max(0, min(len(self.rows) - 1, bisect_right(self._starts, self.scroll_offset.y) - 1))
+
+    def bottom_row(self) -> int:
+        """Index of the last row in sight."""
+        last = self.scroll_offset.y + max(1, self.size.height) - 1
+        return max(0, min(len(self.rows) - 1, bisect_right(self._starts, last) - 1))
+
+    def row_at(self, y: int) -> int:
+        """Index of the row at this height of the widget; past the last one if there is none."""
+        return bisect_right(self._starts, self.scroll_offset.y + y) - 1
+
+    def reveal(self, index: int) -> None:
+        """Scrolls so that this row is at the upper edge, as far as there is text below it."""
+        if 0 <= index < len(self.rows):
+            self.scroll_to(y=self._starts[index], animate=False)
+
+    def reveal_anchor(self, anchor: str) -> None:
+        """Scrolls to the row that carries this anchor, if one does."""
+        for index, row in enumerate(self.rows):
+            if row.anchor == anchor:
+                self.reveal(index)
+                return
+
+    def find(self, wanted: str) -> bool:
+        """Goes to the next row that contains the text (case does not matter), round the end; False if none does."""
+        needle = wanted.casefold()
+        after = self.top_row() if self.match is None else self.match + 1
+        order = [*range(after, len(self.rows)), *range(after)]
+        self.match = next((index for index in order if needle in self.rows[index].text.casefold()), None)
+        self._drawn.clear()
+        if self.match is not None:
+            self.scroll_to(y=max(0, self._starts[self.match] - self.size.height // 3), animate=False)
+        self.refresh()
+        return self.match is not None
+
+    def move(self, lines: int) -> None:
+        """Scrolls by so many lines, at once."""
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+
+    def restyle(self) -> None:
+        """Draws again in the palette of a new theme."""
+        self._drawn.clear()
+        self.refresh()
+
+    def segments(self, index: int) -> list[Segment]:
+        """One row as styled runs of text."""
+        palette = palette_of(self.app)
+        row = self.rows[index]
+        made = [Segment(part.text, palette[part.role]) for part in row.parts]
+        if row.clip and len(row.text) > self._width // 2:
+            return _clipped(made, self._width)
+        return made
+
+    def fill(self, index: int) -> Style:
+        """The style that a row has from edge to edge."""
+        return palette_of(self.app).match if index == self.match else Style.null()
+
+    def lead(self, index: int) -> Segment:
+        """What a continued line of this row begins with."""
+        indent = self.rows[index].indent
+        return Segment(" " * (indent if indent < self._width // 2 else 0))
+
+    def render_line(self, y: int) -> Strip:
+        """The strip at this height of the widget."""
+        line = self.scroll_offset.y + y
+        index = bisect_right(self._starts, line) - 1
+        if not self.rows or index >= len(self.rows):
+            return Strip.blank(self.size.width, self.rich_style)
+        if index not in self._drawn:
+            self._drawn[index] = self._draw(index)
+        piece = line - self._starts[index]
+        self.was_drawn(index, last=piece == len(self._drawn[index]) - 1)
+        return self._drawn[index][piece]
+
+    def was_drawn(self, index: int, *, last: bool) -> None:
+        """Called for each line of a row that goes to the screen; `last` when it is the row's last line."""
+
+    def _draw(self, index: int) -> list[Strip]:
+        whole = Strip(self.segments(index))
+        cells = [whole.index_to_cell_position(cut) for cut in self._cuts(index)]
+        pieces = list(whole.divide([*cells, whole.cell_length])) if cells else [whole]
+        base = self.rich_style + self.fill(index)
+        lead = self.lead(index)
+        return [
+            Strip([lead, *piece] if number else list(piece)).adjust_cell_length(self.size.width).apply_style(base)
+            for number, piece in enumerate(pieces)
+        ]
+
+
+def _clipped(segments: list[Segment], width: int) -> list[Segment]:
+    left = width
+    kept: list[Segment] = []
+    for text, style, _ in segments:
+        if left <= 0:
+            break
+        cut = Segment(short(text, left) if text else "", style)
+        kept.append(cut)
+        left -= cut.cell_length
+    return kept

@@ -1,0 +1,313 @@
+"""Runs the base's tests in a child process and relays what it reports; it judges nothing, the host does.
+
+Two processes. The supervisor never imports code of the target; it owns stdout, the clock and the exit
+status. The child is forked from it with pytest already imported, and has only two pipes: events and
+output. Everything the child says is relayed as hearsay (`c` lines); what the supervisor itself saw are `s`
+lines. Each line starts with a word that the host sends after the fork, so the child does not know it: a
+line written past the supervisor shows itself.
+
+Not a boundary against code that forges events inside the child; that needs an oracle outside of it.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+import tomllib
+import types
+from pathlib import Path
+
+import pytest
+
+LONGEST_LINE = 512 * 1024
+MOST_EVENTS = 48 * 1024 * 1024
+MOST_OUTPUT = 64 * 1024 * 1024
+TAIL = 64 * 1024
+LONGEST_ID = 1000
+LONGEST_LOG = 8 * 1024
+MOST_LOGS = 64 * 1024
+CHUNK = 65536
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+
+
+def main(header):
+    root = Path(header.get("root", "/judge"))
+    prctl(PR_SET_DUMPABLE, 0)  # the child, of the same uid, may not read our memory or open our descriptors
+    events, output, go = os.pipe(), os.pipe(), os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        be_child(header, root, events, output, go)
+    for unused in (events[1], output[1], go[0]):
+        os.close(unused)
+    tell(b"", "s", {"e": "ready"})
+    word = sys.stdin.buffer.readline(200).strip()
+    supervisor = Supervisor(child, word, events[0], output[0], time.monotonic() + header.get("timeout", 60.0))
+    os.write(go[1], b"g")
+    supervisor.run()
+    return 0
+
+
+def tell(word, who, event):
+    put(1, word + who.encode() + b" " + json.dumps(event).encode() + b"\n")
+
+
+def put(fd, data, write=os.write):
+    while data:
+        data = data[write(fd, data) :]
+
+
+def prctl(option, value):
+    try:
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    except (OSError, AttributeError):
+        print("holdpoint guest: prctl is not available", file=sys.stderr)
+
+
+class Supervisor:
+    """Reads both pipes until the child has ended, or its time or a cap is used up."""
+
+    def __init__(self, child, word, events, output, deadline):
+        self.child, self.word, self.deadline = child, word, deadline
+        self.events, self.output = events, output
+        self.line, self.tail = bytearray(), bytearray()
+        self.seen, self.printed = 0, 0
+        self.stopped, self.status = "", None
+        self.selector = selectors.DefaultSelector()
+        for fd in (events, output):
+            os.set_blocking(fd, False)
+            self.selector.register(fd, selectors.EVENT_READ)
+
+    def run(self):
+        while self.selector.get_map() and self.status is None and not self.stopped:
+            self.pump(0.05)
+            self.reap(os.WNOHANG)
+            if time.monotonic() > self.deadline:
+                self.stopped = "timeout"
+        if not self.selector.get_map() and self.status is None:
+            self.wait_a_little()
+        kill_group(self.child)
+        self.reap(0)
+        while not self.stopped and self.selector.get_map() and self.pump(0):
+            continue  # what was written before the end counts; nobody is waited for
+        if self.line:
+            self.relay(bytes(self.line))
+        text = bytes(self.tail).decode("utf-8", "replace")
+        tell(self.word, "s", {"e": "output", "text": text, "bytes": self.printed})
+        tell(self.word, "s", {"e": "end", "status": self.status, "stopped": self.stopped})
+
+    def wait_a_little(self):
+        """Both pipes are closed, so the child is ending; unless it closed them itself and lingers."""
+        until = min(self.deadline, time.monotonic() + 5)
+        while self.status is None and time.monotonic() < until:
+            time.sleep(0.002)
+            self.reap(os.WNOHANG)
+        if self.status is None:
+            self.stopped = "lingered"
+
+    def reap(self, flags):
+        if self.status is None:
+            pid, status = os.waitpid(self.child, flags)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+
+    def pump(self, timeout):
+        """One round of reading; whether anything was read."""
+        busy = False
+        for key, _ in self.selector.select(timeout):
+            try:
+                data = os.read(key.fd, CHUNK)
+            except BlockingIOError:
+                continue
+            if not data:
+                self.selector.unregister(key.fd)
+                continue
+            busy = True
+            if key.fd == self.output:
+                self.keep(data)
+            else:
+                self.split(data)
+        return busy
+
+    def keep(self, data):
+        self.printed += len(data)
+        self.tail += data
+        del self.tail[:-TAIL]
+        if self.printed > MOST_OUTPUT:
+            self.stopped = "output"
+
+    def split(self, data):
+        self.seen += len(data)
+        self.line += data
+        *lines, rest = self.line.split(b"\n")
+        self.line = rest
+        for line in lines:
+            self.relay(bytes(line))
+        if self.seen > MOST_EVENTS or len(rest) > LONGEST_LINE:
+            self.stopped = "events"
+
+    def relay(self, line):
+        put(1, self.word + b"c " + line + b"\n")
+
+
+def kill_group(child):
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def be_child(header, root, events, output, go):
+    """Waits until the supervisor has its word, runs pytest, reports, and ends without atexit handlers."""
+    status = 70
+    try:
+        os.setsid()
+        prctl(PR_SET_DUMPABLE, 1)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.read(go[0], 1) != b"g":
+            os._exit(71)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (output[1], 1), (output[1], 2)):
+            os.dup2(source, target)
+        for used in (null, events[0], output[0], output[1], go[0], go[1]):
+            if used > 2:
+                os.close(used)
+        os.set_inheritable(events[1], False)
+        status = run_pytest(header, root, events[1])
+    except BaseException as error:
+        print(f"holdpoint guest: {type(error).__name__}: {error}", file=sys.stderr)
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+
+def run_pytest(header, root, pipe, finish=int, write=put, dumps=json.dumps):
+    # Bound above, before any code of the target ran.
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
+    os.chdir(root)
+    config = config_of(root)
+    arguments = ["-p", "no:cacheprovider", f"--rootdir={root}", "--color=no", "--tb=short"]
+    arguments += ["-c", str(config)] if config else []
+    arguments += [str(root / path) for path in header["tests"]]
+    status = finish(pytest.main(arguments, plugins=[Reporter(pipe)]))
+    write(pipe, dumps({"e": "finished", "exit": status}).encode() + b"\n")
+    return status
+
+
+def config_of(root):
+    """The configuration at the top of the base's tree, in pytest's own order; None: pytest looks further."""
+    for name in ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"):
+        if (root / name).is_file():
+            return root / name
+    path = root / "pyproject.toml"
+    if path.is_file() and "pytest" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}):
+        return path
+    for name, section in (("tox.ini", "[pytest]"), ("setup.cfg", "[tool:pytest]")):
+        path = root / name
+        if path.is_file() and section in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            return path
+    return None
+
+
+class Reporter:
+    """A pytest plugin, one line an event; what it calls was bound before any code of the target ran."""
+
+    def __init__(self, pipe, write=put, dumps=json.dumps, getpid=os.getpid):
+        self._numbers = {}
+        self._bodies = {}
+        self._logged = 0
+        mine = getpid()
+
+        def say(event):
+            if getpid() == mine:  # a forked copy of this process reports nothing
+                write(pipe, dumps(event).encode() + b"\n")
+
+        self._say = say
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self._say({"e": "collect-error", "id": short(report.nodeid)})
+            self._log(report)
+
+    def pytest_collection_finish(self, session):
+        ids = [short(item.nodeid) for item in session.items]
+        self._numbers = {item.nodeid: number for number, item in enumerate(session.items)}
+        for start in range(0, len(ids), 50):
+            self._say({"e": "collected", "ids": ids[start : start + 50]})
+        self._say({"e": "start", "count": len(ids)})
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem):
+        code = fingerprint(pyfuncitem.obj, str(pyfuncitem.path))
+        self._bodies[pyfuncitem.nodeid] = ["raised", code]
+        result = yield
+        self._bodies[pyfuncitem.nodeid] = ["returned", code]
+        return result
+
+    def pytest_runtest_logreport(self, report):
+        if type(report).__name__ == "SubtestReport":  # a failed subtest also fails its test
+            if report.failed:
+                self._log(report)
+            return
+        number = self._numbers.get(report.nodeid)
+        event = {"e": "phase", "n": -1 if number is None else number, "when": report.when}
+        event |= {"outcome": report.outcome, "wasxfail": hasattr(report, "wasxfail")}
+        if report.when == "call":
+            event["body"] = self._bodies.pop(report.nodeid, ["none", ""])
+        if number is None:
+            event["id"] = short(report.nodeid)
+        self._say(event)
+        if report.failed:
+            self._log(report)
+
+    def _log(self, report):
+        if self._logged >= MOST_LOGS:
+            return
+        text = f"{report.longreprtext}"
+        for title, content in report.sections:
+            text += f"\n--- {title} ---\n{content}"
+        text = text if len(text) <= LONGEST_LOG else text[: LONGEST_LOG // 2] + "\n[…]\n" + text[-LONGEST_LOG // 2 :]
+        self._logged += len(text)
+        self._say({"e": "log", "id": short(report.nodeid), "text": text})
+
+
+def short(nodeid):
+    """The id itself, or a bounded text that still differs for different ids."""
+    if len(nodeid) <= LONGEST_ID:
+        return nodeid
+    return f"{nodeid[:LONGEST_ID]}… sha256:{hashlib.sha256(nodeid.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def fingerprint(function, path):
+    """A digest of the test function's own code, looked for below decorators; empty if not from that file."""
+    for _ in range(20):
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        if isinstance(code, types.CodeType) and code.co_filename == path:
+            digest = hashlib.sha256()
+            add_code(digest, code)
+            return digest.hexdigest()[:16]
+        function = getattr(function, "__wrapped__", None)
+    return ""
+
+
+def add_code(digest, code):
+    digest.update(code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars)).encode("utf-8", "replace"))
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            add_code(digest, constant)
+        elif isinstance(constant, frozenset):  # its order differs between processes
+            digest.update(repr(sorted(map(repr, constant))).encode("utf-8", "replace"))
+        else:
+            digest.update(repr(constant).encode("utf-8", "replace"))

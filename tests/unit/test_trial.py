@@ -1,0 +1,319 @@
+"""Reading hostile reports, comparing rows and totals: the parts of a trial that need no container."""
+
+import json
+import random
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Arm
+from harness.target import MetricEntry
+from harness.trial.bench import BenchResult
+from harness.trial.exact import exact_effects
+from harness.trial.inputs import import_roots, parse_object
+from harness.trial.noisy import Series, coin, compare_noisy, compare_pass_fail
+from harness.trial.report import Listener, SessionReport
+from harness.trial.script import NoRows, Rows, read_rows
+
+WORD = b"0123"
+SECRET = b"secret"
+IDS = ["t.py::a", "t.py::b"]
+
+
+def phases(number: int, *outcomes: str, marked: bool = False) -> list[dict[str, object]]:
+    names = ("setup", "call", "teardown") if len(outcomes) == 3 else ("setup", "teardown")
+    pairs = zip(names, outcomes, strict=True)
+    return [
+        {"e": "phase", "n": number, "when": when, "outcome": outcome, "wasxfail": marked and outcome != "passed"}
+        for when, outcome in pairs
+    ]
+
+
+GOOD = [
+    {"e": "collected", "ids": IDS},
+    {"e": "start", "count": 2},
+    *phases(0, "passed", "passed", "passed"),
+    *phases(1, "passed", "passed", "passed"),
+    {"e": "finished", "exit": 0},
+]
+END = {"e": "end", "status": 0, "stopped": ""}
+
+
+def heard(events: list[dict[str, object]], end: dict[str, object] = END) -> SessionReport:
+    listener = Listener(WORD)
+    for event in events:
+        listener.hear(WORD + b"c " + json.dumps(event).encode())
+    listener.hear(WORD + b"s " + json.dumps(end).encode())
+    return listener.report()
+
+
+def test_a_plain_session() -> None:
+    report = heard(GOOD)
+    assert report.ids == tuple(IDS)
+    assert report.outcomes == ("passed", "passed")
+    assert report.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "marked", "expected"),
+    [
+        (("passed", "failed", "passed"), False, "failed"),
+        (("passed", "passed", "failed"), False, "failed"),
+        (("passed", "skipped", "failed"), False, "failed"),
+        (("failed", "passed"), False, "failed"),
+        (("skipped", "passed"), False, "skipped"),
+        (("passed", "skipped", "passed"), False, "skipped"),
+        (("passed", "skipped", "passed"), True, "xfailed"),
+        (("skipped", "passed"), True, "xfailed"),
+    ],
+)
+def test_outcomes_are_folded_worst_first(outcomes: tuple[str, ...], marked: bool, expected: str) -> None:
+    report = heard([*GOOD[:2], *phases(0, *outcomes, marked=marked), *GOOD[5:]])
+    assert report.outcomes == (expected, "passed")
+    assert report.problems == ()
+
+
+@pytest.mark.parametrize("index", range(len(GOOD)))
+def test_leaving_out_any_event_shows(index: int) -> None:
+    report = heard(GOOD[:index] + GOOD[index + 1 :])
+    assert report.problems or report.outcomes != ("passed", "passed")
+
+
+@pytest.mark.parametrize("index", range(len(GOOD)))
+def test_saying_any_event_twice_shows(index: int) -> None:
+    assert heard([*GOOD[: index + 1], GOOD[index], *GOOD[index + 1 :]]).problems
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_other_order_is_accepted(seed: int) -> None:
+    shuffled = random.Random(seed).sample(GOOD, len(GOOD))
+    assert shuffled == GOOD or heard(shuffled).problems
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"s " + json.dumps(END).encode(),
+        b"9999c " + json.dumps(GOOD[0]).encode(),
+        WORD + b"x {}",
+        WORD + b"c " + b"[" * 100_000,
+        WORD + b"c " + b"1" * 10_000,
+        WORD + b"c null",
+        WORD + b'c {"e": NaN}',
+        WORD + b'c {"e": "\xff"}',
+    ],
+)
+def test_lines_that_nobody_of_ours_wrote(line: bytes) -> None:
+    listener = Listener(WORD)
+    for event in GOOD:
+        listener.hear(WORD + b"c " + json.dumps(event).encode())
+    listener.hear(line)
+    listener.hear(WORD + b"s " + json.dumps(END).encode())
+    assert listener.report().problems
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"e": "end", "status": 1, "stopped": ""},
+        {"e": "end", "status": -9, "stopped": ""},
+        {"e": "end", "status": None, "stopped": "timeout"},
+        {"e": "unknown"},
+    ],
+)
+def test_an_end_that_does_not_fit(end: dict[str, object]) -> None:
+    assert heard(GOOD, end).problems
+
+
+def test_ids_that_cannot_be_encoded_are_made_visible() -> None:
+    report = heard([{"e": "collected", "ids": ["t.py::\ud800"]}, {"e": "start", "count": 1}])
+    assert report.ids == ("t.py::\\ud800",)
+    report.model_dump_json()
+
+
+@given(st.lists(st.binary(max_size=60), max_size=20))
+def test_no_bytes_at_all_break_the_reader(lines: list[bytes]) -> None:
+    listener = Listener(WORD)
+    for line in lines:
+        listener.hear(line)
+        listener.hear(WORD + b"c " + line)
+    assert listener.report().problems
+
+
+def test_import_roots() -> None:
+    packages = {"src/tinker", "pkg", "pkg/sub"}
+    assert import_roots(("src/tinker/policy.py",), packages.__contains__, "/judge") == ("/judge/src",)
+    assert import_roots(("pkg/sub", "calc.py"), packages.__contains__, "/judge") == ("/judge",)
+    assert import_roots(("src",), packages.__contains__, "/judge") == ("/judge/src",)
+
+
+def metric(name: str, **changes: object) -> MetricEntry:
+    fields: dict[str, object] = {"name": name, "kind": "time", "direction": "lower", "run": "bench.py", **changes}
+    return MetricEntry.model_validate(fields)
+
+
+class Bench:
+    """A simulated benchmark: costs by arm, with noise and drift; counts its runs."""
+
+    def __init__(self, costs: Mapping[Arm, float], name: str = "t", spread: float = 0.05) -> None:
+        self.costs, self.name, self.spread = costs, name, spread
+        self.random, self.order = random.Random(3), []
+
+    def __call__(self, arm: Arm) -> Rows | NoRows:
+        self.order.append(arm)
+        drift = 1 + len(self.order) / 50
+        rows = {task: {"1": self.costs[arm] * drift * self.random.lognormvariate(0, self.spread)} for task in "ab"}
+        return Rows(values={self.name: rows}, seconds=1.0)
+
+
+def test_noisy_outcomes_and_the_logged_order() -> None:
+    better = Bench({"baseline": 1.0, "candidate": 0.8})
+    series = compare_noisy((metric("t"),), better, 0.05, SECRET, {})
+    (effect,) = series.effects
+    assert effect.outcome == "win"
+    assert effect.estimate == pytest.approx(0.22, abs=0.08)
+    assert effect.low is not None
+    assert effect.low > 0
+    assert effect.pairs < 30
+    assert better.order[::2] == ["baseline" if coin(SECRET, n) else "candidate" for n in range(effect.pairs)]
+    log = json.loads(series.blobs[-1])
+    assert log["secret"] == SECRET.hex()
+    assert [pair["first"] for pair in log["pairs"]] == better.order[::2]
+    assert log["differences"]["t"] == series.differences["t"]
+    worse = compare_noisy((metric("t"),), Bench({"baseline": 1.0, "candidate": 1.3}), 0.05, SECRET, {})
+    assert worse.effects[0].outcome == "worse"
+    equal = compare_noisy((metric("t", effect=0.2),), Bench({"baseline": 1.0, "candidate": 1.0}), 0.05, SECRET, {})
+    assert equal.effects[0].outcome == "no worse"
+    higher = metric("t", kind="score", direction="higher")
+    scored = compare_noisy((higher,), Bench({"baseline": 1.0, "candidate": 2.0}), 0.05, SECRET, {})
+    assert scored.effects[0].outcome == "win"
+
+
+def test_an_open_comparison_is_continued_not_restarted() -> None:
+    first = compare_noisy((metric("t", pairs=3),), Bench({"baseline": 1.0, "candidate": 0.9}), 0.05, SECRET, {})
+    assert first.effects[0].outcome == "inconclusive"
+    bench = Bench({"baseline": 1.0, "candidate": 0.9})
+    again = compare_noisy((metric("t"),), bench, 0.05, SECRET, {"t": tuple(first.differences["t"])})
+    assert again.effects[0].outcome == "win"
+    assert again.effects[0].pairs == 3 + len(bench.order) // 2
+    assert again.differences["t"][:3] == first.differences["t"]
+
+
+def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
+    class Two(Bench):
+        def __call__(self, arm: Arm) -> Rows | NoRows:
+            rows = super().__call__(arm)
+            assert isinstance(rows, Rows)
+            flat = {"x": {"1": 5.0 + self.random.random()}}
+            return rows.model_copy(update={"values": {**rows.values, "flat": flat}})
+
+    both = (metric("t"), metric("flat", pairs=25))
+    series = compare_noisy(both, Two({"baseline": 1.0, "candidate": 0.5}), 0.05, SECRET, {})
+    quick, slow = series.effects
+    assert quick.outcome == "win"
+    assert quick.pairs < slow.pairs
+
+
+def broken(arm_broken: Arm) -> Series:
+    bench = Bench({"baseline": 1.0, "candidate": 1.0})
+    return compare_noisy(
+        (metric("t"),), lambda arm: NoRows(why="exit status 1") if arm == arm_broken else bench(arm), 0.05, SECRET, {}
+    )
+
+
+def test_who_breaks_the_benchmark_pays_for_it() -> None:
+    assert broken("candidate").effects[0].outcome == "worse"
+    assert broken("baseline").effects[0].outcome == "inconclusive"
+    assert "exit status 1" in broken("baseline").alarms[0].detail
+    fewer = compare_noisy(
+        (metric("t"),),
+        lambda arm: Rows(values={"t": {task: {"1": 1.0} for task in ("a" if arm == "candidate" else "ab")}}, seconds=1),
+        0.05,
+        SECRET,
+        {},
+    )
+    assert fewer.effects[0].outcome == "worse"
+
+
+def test_an_unprinted_time_is_the_hosts_clock() -> None:
+    series = compare_noisy(
+        (metric("wall"),), lambda arm: Rows(values={}, seconds=1.0 if arm == "baseline" else 0.5), 0.05, SECRET, {}
+    )
+    assert series.effects[0].outcome == "win"
+    assert series.effects[0].baseline == 1.0
+    missing = compare_noisy((metric("m", kind="memory"),), lambda _: Rows(values={}, seconds=1.0), 0.05, SECRET, {})
+    assert missing.effects[0].outcome in ("worse", "inconclusive")
+
+
+def test_pass_fail_runs_both_orders_and_counts_tasks() -> None:
+    order: list[Arm] = []
+
+    def run(arm: Arm) -> Rows:
+        order.append(arm)
+        solved = 30 if arm == "candidate" else 15
+        return Rows(
+            values={"ok": {f"t{n}": {"1": float(n < solved), "2": float(n < solved)} for n in range(40)}}, seconds=1
+        )
+
+    entry = metric("ok", kind="pass_fail", direction="higher")
+    (effect,) = compare_pass_fail((entry,), run, 0.05, SECRET).effects
+    assert (effect.outcome, effect.pairs) == ("win", 40)
+    assert effect.estimate == pytest.approx(15 / 40)
+    assert len(order) == 4
+    assert order[0] != order[2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"metric": "m", "task": "t", "value": NaN}\n{"metric": "m"}',
+        b'{"metric": "m", "task": "t", "seed": 1, "value": "1"}',
+        b'{"metric": "m", "task": "t", "seed": 1, "value": 1e999}',
+        b'{"metric": "m", "task": "t", "seed": 1, "value": 1}\n' * 2,
+    ],
+)
+def test_rows_that_are_none(line: bytes) -> None:
+    assert isinstance(read_rows(line), str)
+
+
+def test_rows_among_other_output() -> None:
+    text = b'warming up\n{"note": 1}\n{"metric": "m", "task": "t", "seed": 1, "value": 2}\n{broken\n'
+    assert read_rows(text) == {"m": {"t": {"1": 2.0}}}
+    assert parse_object(b"[" * 100_000) is None
+
+
+def bench_result(solved: int, evaluations: int, **changes: object) -> BenchResult:
+    values = {
+        "solved": {f"t{n}": float(n < solved) for n in range(4)},
+        "evaluations": {f"t{n}": evaluations / 4 for n in range(4)},
+    }
+    return BenchResult.model_validate({"values": values, **changes})
+
+
+EXACT = (
+    metric("solved", kind="count", direction="higher", exact=True, then="evaluations"),
+    metric("evaluations", kind="count", direction="lower", exact=True),
+)
+
+
+def test_exact_effects_break_ties_and_keep_the_truth() -> None:
+    tie = exact_effects(EXACT, bench_result(2, 40), bench_result(2, 36))
+    assert [effect.outcome for effect in tie] == ["win", "win"]
+    assert (tie[0].estimate, tie[1].estimate, tie[0].pairs) == (0.0, 4.0, 4)
+    more = exact_effects(EXACT, bench_result(2, 40), bench_result(3, 80))
+    assert [effect.outcome for effect in more] == ["win", "worse"]
+    assert exact_effects(EXACT, bench_result(2, 40), bench_result(2, 40))[0].outcome == "no worse"
+
+
+def test_partial_results_decide_nothing_in_favour() -> None:
+    stopped = exact_effects(EXACT, bench_result(2, 40), bench_result(4, 1, stopped="cannot win"))
+    assert [effect.outcome for effect in stopped] == ["worse", "worse"]
+    assert stopped[0].candidate is None
+    broken = exact_effects(EXACT, bench_result(2, 40), bench_result(4, 1, broken="total time"))
+    assert [effect.outcome for effect in broken] == ["inconclusive", "inconclusive"]
+    fewer = bench_result(4, 1)
+    fewer = fewer.model_copy(update={"values": {**fewer.values, "solved": {"t0": 1.0}}})
+    assert exact_effects(EXACT, bench_result(0, 40), fewer)[0].outcome == "inconclusive"
