@@ -1,7 +1,7 @@
 """Runs a pure function on hostile bytes in a bounded child process; a crash is a result, never our crash.
 
 A warm server process imports the function once and forks a child for each question. The server is its own
-program (`-I`, no descriptors of ours, no environment), so nothing of the harness is within a child's reach.
+program (`-I`, no descriptors of ours, next to no environment), so nothing of the harness is within a child's reach.
 It reads files and writes nothing; only the function named at the start is ever called.
 """
 
@@ -30,6 +30,7 @@ _STACK = 128 << 20  # bytes: deep but legal syntax needs more than the usual 8 M
 _DEPTH = 20_000  # Python frames
 _START = 60.0  # seconds a cold machine may take to import the function
 _GRACE = 5.0  # seconds the server has, beyond the child's own limit, to say that the child was killed
+_LOADER = ("LD_LIBRARY_PATH",)  # without it some builds of Python do not start; nothing else is passed on
 _LENGTH = struct.Struct(">Q")
 _ANSWERED, _CRASHED, _TIMED_OUT = b"A", b"C", b"T"
 # `-I` drops PYTHONPATH and the working directory. The package is found where *this* copy lives; that folder
@@ -134,7 +135,7 @@ class Limited:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={},
+            env={name: os.environ[name] for name in _LOADER if name in os.environ},
             start_new_session=True,  # Ctrl-C is the harness's to answer; the server ends when our pipe closes
         )
 

@@ -22,13 +22,12 @@ from harness.records import (
     Patch,
     Proposal,
     Record,
-    TestsResult,
     canonical_json,
     sha256,
 )
 from harness.repo import Conflict, Merged
 from harness.text import visible, visible_line
-from harness.trial.lab import Examined, Lab, Question
+from harness.trial.lab import NOT_RUN, Examined, Lab, Question
 from harness.trial.metrics import tie_breakers
 from harness.trial.verdict import conclude as judge
 from harness.workspace import Rules, Workspace
@@ -117,6 +116,8 @@ def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Set
 def prepare(work: Workspace, proposal: str, *, again: bool = False) -> Prepared | Settled:
     """Makes the merge commit that would land, and judges it by the tip's policy; writes the intent."""
     view = work.view(proposal)
+    if view.state == "refused":
+        return _refused(work, view)
     if view.state not in RUNNABLE or view.candidate is None:
         raise RefusedError(f"{view.id} is {view.state}; it cannot be run.", f"holdpoint show {view.id}")
     tip = work.tip()
@@ -213,7 +214,7 @@ def _number(work: Workspace, draft: Draft) -> str:
         base=draft.base,
         parent=draft.parent,
         claims_gain=draft.claims_gain,
-        patch_digest=sha256(canonical_json(draft.patch)),
+        patch_digest=work.store.put(canonical_json(draft.patch)),
         created=work.clock(),
     )
     digest = sha256(canonical_json(proposal))
@@ -296,6 +297,23 @@ def _known(view: ProposalView, tip: str, rules: Rules) -> RunFinished | None:
     return last if same and last is not None and last.verdict in ("pass", "fail") else None
 
 
+def _refused(work: Workspace, view: ProposalView) -> Settled:
+    """What the policy refused has no branch and needs no sandbox: its verdict is known, and nothing new happened."""
+    event = RunFinished(
+        id=view.id,
+        tip=work.tip(),
+        merge=None,
+        tree=None,
+        verdict="fail",
+        reasons=tuple(f"policy: {f.rule} in {f.path}:{f.line}" for f in view.findings if f.blocking),
+        tests=NOT_RUN,
+        effects=(),
+        evidence=None,
+        policy=work.rules_at(view.proposal.base).policy_digest,
+    )
+    return Settled(event=event, cached=True)
+
+
 def _unmergeable(work: Workspace, view: ProposalView, tip: str, rules: Rules, conflict: Conflict) -> Settled:
     event = RunFinished(
         id=view.id,
@@ -304,7 +322,7 @@ def _unmergeable(work: Workspace, view: ProposalView, tip: str, rules: Rules, co
         tree=None,
         verdict="fail",
         reasons=(f"it no longer merges with the protected ref: {', '.join(conflict.paths)}",),
-        tests=TestsResult(expected=0, passed=0, run=False),
+        tests=NOT_RUN,
         effects=(),
         evidence=None,
         policy=rules.policy_digest,

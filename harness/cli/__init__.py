@@ -8,4 +8,4 @@ def main() -> None:
     from harness.cli.app import build
     from harness.cli.shell import run
 
-    sys.exit(run(build(), sys.argv[1:]))
+    sys.exit(run(build, sys.argv[1:]))

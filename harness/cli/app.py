@@ -1,24 +1,11 @@
-"""Puts the commands together; each command lives in a file of its own."""
+"""Puts the commands together; each command lives in a file of its own, and only the one that is called is imported."""
+
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
 from harness import __version__
-from harness.cli import (
-    campaign,
-    ci,
-    decide,
-    demo,
-    engine,
-    history,
-    init,
-    look,
-    merge,
-    propose,
-    review,
-    reviewer,
-    run,
-    verify,
-)
 
 HELP = f"""Holdpoint {__version__}: an agent may rewrite any code in scope; nothing lands until a person has signed
 for exactly what was tested.
@@ -28,9 +15,35 @@ Global options, before or after COMMAND: --repo PATH (the target; default: here)
 Exit codes: 0 done, 1 refused, 2 usage or configuration, 3 our bug, 4 environment, 130 interrupted, 143 terminated.
 """
 
+# File by command, in the order of the help text. Importing all of them takes most of a second.
+FILES = {
+    "init": "init",
+    "engine": "engine",
+    "propose": "propose",
+    "run": "run",
+    "queue": "look",
+    "show": "look",
+    "diff": "look",
+    "logs": "look",
+    "review": "review",
+    "approve": "decide",
+    "reject": "decide",
+    "defer": "decide",
+    "request-changes": "decide",
+    "revoke": "decide",
+    "merge": "merge",
+    "verify": "verify",
+    "reviewer": "reviewer",
+    "log": "history",
+    "status": "history",
+    "campaign": "campaign",
+    "ci": "ci",
+    "demo": "demo",
+}
 
-def build() -> typer.Typer:
-    """The whole command line."""
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The command line as far as these arguments need it: one command's file, or all of them for the help text."""
     app = typer.Typer(
         name="holdpoint",
         help=HELP,
@@ -40,21 +53,12 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for part in (
-        init,
-        engine,
-        propose,
-        run,
-        look,
-        review,
-        decide,
-        merge,
-        verify,
-        reviewer,
-        history,
-        campaign,
-        ci,
-        demo,
-    ):
-        part.register(app)
+    app.callback()(_nothing)  # keeps a lone command a command, and not the whole program
+    called = FILES.get(arguments[0]) if arguments else None
+    for name in [called] if called else dict.fromkeys(FILES.values()):
+        import_module(f"harness.cli.{name}").register(app)
     return app
+
+
+def _nothing() -> None:
+    """The global options are taken out of the arguments before the commands see them."""

@@ -8,8 +8,8 @@ import typer
 from harness.campaign.loop import Campaign, Progress
 from harness.campaign.plan import Plan, parse_plan
 from harness.cli.opened import laboratory, opened
-from harness.cli.run import effect_words
 from harness.cli.shell import Shell, person, shell_of
+from harness.cli.words import effect_words
 from harness.errors import UsageError
 from harness.ledger import ProposalView
 from harness.text import visible_line

@@ -15,7 +15,7 @@ from harness.ledger import Ledger
 from harness.ledger.events import TargetInitialised
 from harness.records import sha256
 from harness.repo import Dirty, Moved, Repo, Stale
-from harness.target import ReviewerEntry, StateDir, discover, parse_config, render_config
+from harness.target import ReviewerEntry, StateDir, discover, parse_config, render_config, set_reviewers
 from harness.workspace import CONFIG, Workspace
 
 
@@ -103,7 +103,7 @@ def initialise(
             f"The work tree has uncommitted changes ({', '.join(dirty[:3])}).",
             "commit or stash them, then holdpoint init",
         )
-    ref = repo.current_branch()
+    ref = _branch(repo)
     commit = _configured(repo, ref, identity, source, tests)
     text = _config_text(repo, commit)
     config = parse_config(text)
@@ -136,35 +136,41 @@ def _sign_root(repo: Repo, identity: Identity | None) -> None:
 def _configured(
     repo: Repo, ref: str, identity: Identity | None, source: list[str] | None, tests: list[str] | None
 ) -> str:
-    """The commit that has the configuration; made now unless the tip has one."""
+    """The commit that has the configuration and the first reviewer; made now unless the tip has both."""
     tip = repo.resolve(f"refs/heads/{ref}")
-    if repo.read(tip, CONFIG) is not None:
-        return tip
     written = (repo.root or Path()) / CONFIG
-    if written.exists():
+    there = repo.read(tip, CONFIG)
+    if there is not None:
+        text = there.decode()
+    elif written.exists():
         text = written.read_text()
-        parse_config(text)
     else:
         found_source, found_tests = (source, tests) if source and tests else discover(repo.files(tip))
-        reviewers = [ReviewerEntry(name=identity.name, key=identity.public)] if identity else []
-        text = render_config(tuple(source or found_source), tuple(tests or found_tests), ref, reviewers)
+        text = render_config(tuple(source or found_source), tuple(tests or found_tests), ref, [])
+    if identity is not None and not parse_config(text).reviewers:
+        text = set_reviewers(text, [ReviewerEntry(name=identity.name, key=identity.public)])
+    parse_config(text)
+    if there is not None and text.encode() == there:
+        return tip
     commit, _tree = repo.commit_edits(
-        tip,
-        {CONFIG: text.encode()},
-        message="Make this a Holdpoint target",
-        author=person(),
-        branch=None,
-        at=now(),
+        tip, {CONFIG: text.encode()}, message="Make this a Holdpoint target", author=person(), branch=None, at=now()
     )
-    if written.exists():
-        written.unlink()  # landing writes the same bytes; an untracked file of that name would be in its way
-    match repo.land(f"refs/heads/{ref}", commit, tip):
+    if there is None and written.exists():
+        written.unlink()  # landing writes the file; an untracked one of that name would be in its way
+    match repo.land(ref, commit, tip):
         case Moved():
             return commit
         case Stale():
             raise UsageError(f"{ref} moved meanwhile.", "holdpoint init, again")
         case Dirty(paths=paths):
             raise UsageError(f"The work tree has uncommitted changes ({', '.join(paths[:3])}).", "commit or stash them")
+
+
+def _branch(repo: Repo) -> str:
+    branch = repo.current_branch()
+    if branch is None:
+        raise UsageError("No branch is checked out here.", "git checkout main, then holdpoint init")
+    return branch
 
 
 def _config_text(repo: Repo, commit: str) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.opened import desk, opened
-from harness.cli.run import effect_words
 from harness.cli.shell import shell_of
+from harness.cli.words import effect_words
 from harness.records import QueueRow, ReviewSheet
 from harness.text import decoded, visible_line
 

@@ -5,13 +5,16 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.shell import Shell, now
-from harness.container import Engine, ensure_engine
 from harness.errors import UsageError
 from harness.gate.desk import Desk
-from harness.trial.lab import Lab
+from harness.gate.merge import recover
 from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    from harness.trial.lab import Lab
 
 
 @contextlib.contextmanager
@@ -23,17 +26,22 @@ def opened(shell: Shell, *, lock: str | None = None) -> Iterator[Workspace]:
             yield work
         else:
             with work.state.lock(lock):
+                for sentence in recover(work):  # a merge that a crash cut in two comes before anything else
+                    shell.progress(sentence)
                 yield work
     finally:
         work.close()
 
 
 @contextlib.contextmanager
-def laboratory(shell: Shell, work: Workspace) -> Iterator[Lab]:
+def laboratory(shell: Shell, work: Workspace) -> "Iterator[Lab]":
     """An engine that answers, and the lab on it."""
+    from harness.container import Engine, ensure_engine  # only what runs needs an engine
+    from harness.trial import lab
+
     ensure_engine(shell.progress)
-    with Engine.connect() as engine, Lab(engine, work.repo, work.state, shell.progress) as lab:
-        yield lab
+    with Engine.connect() as engine, lab.Lab(engine, work.repo, work.state, shell.progress) as opened_lab:
+        yield opened_lab
 
 
 def desk(work: Workspace, *, reviewer: str | None = None, key: Path | None = None, terminal: bool = False) -> Desk:

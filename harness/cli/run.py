@@ -6,6 +6,7 @@ import typer
 
 from harness.cli.opened import laboratory, opened
 from harness.cli.shell import DONE, REFUSED, shell_of
+from harness.cli.words import effect_words
 from harness.errors import UsageError
 from harness.pipeline import Settled, run
 from harness.workspace import Workspace
@@ -79,13 +80,3 @@ def in_words(found: dict[str, Any]) -> str:
     else:
         lines.append(f"  next: holdpoint logs {found['proposal']}")
     return "\n".join(lines)
-
-
-def effect_words(effect: Any) -> str:
-    """One effect in a line: estimate, interval, pairs, outcome."""
-    if effect.exact:
-        measured = f"{effect.baseline:g} → {effect.candidate:g}" if effect.candidate is not None else "not measured"
-        return f"{effect.metric}: {measured} (exact, {effect.pairs} tasks): {effect.outcome}"
-    interval = f" [{effect.low:+.3f}, {effect.high:+.3f}]" if effect.low is not None else ""
-    e_value = f", e={effect.e_value:.3g}" if effect.e_value is not None else ""
-    return f"{effect.metric}: {effect.estimate:+.3f}{interval} ({effect.pairs} pairs{e_value}): {effect.outcome}"

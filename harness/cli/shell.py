@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 
 import typer
 
-from harness.cli.documents import DOCUMENTS
 from harness.errors import EnvironmentFault, HoldpointError, IntegrityError, RefusedError, UsageError
 from harness.text import visible
 
@@ -44,6 +43,8 @@ class Shell:
 
     def finish(self, name: str, content: dict[str, Any], words: str | Callable[[], str], code: int = DONE) -> NoReturn:
         """Prints the document or the words, and ends the command with the code."""
+        from harness.cli.documents import DOCUMENTS  # after the work is done: a hundred milliseconds of models
+
         document = DOCUMENTS[name].model_validate({"schema": f"holdpoint/{name}/1", **content})
         if self.json:
             print(document.model_dump_json(), flush=True)
@@ -143,12 +144,12 @@ def _signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run(app: typer.Typer, argv: Sequence[str]) -> int:
+def run(build: Callable[[Sequence[str]], typer.Typer], argv: Sequence[str]) -> int:
     """Runs one command line and gives its exit code; the only door where errors become words and codes."""
     try:
         shell, rest = _globals(argv)
         with _signals():
-            result = app(rest, obj=shell, standalone_mode=False, prog_name="holdpoint")
+            result = build(rest)(rest, obj=shell, standalone_mode=False, prog_name="holdpoint")
     except HoldpointError as error:
         _fail(error.message, error.next_step)
         return _code_of(error)

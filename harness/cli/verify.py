@@ -23,6 +23,7 @@ def command(
     bare: Annotated[Path | None, typer.Option(help="A bare clone to verify, with git and public keys alone.")] = None,
     ref: Annotated[str, typer.Option(help="The protected branch.")] = "",
     signers: Annotated[Path | None, typer.Option(help="An allowed-signers file: where trust comes from.")] = None,
+    root: Annotated[str | None, typer.Option(help="A root commit to trust: its reviewers are the signers.")] = None,
     since: Annotated[str | None, typer.Option(help="An earlier ledger head INDEX:HASH that must be contained.")] = None,
 ) -> None:
     """Check what landed. Trust comes from --signers, or locally from the root that init pinned; without one: exit 2."""
@@ -30,14 +31,14 @@ def command(
     trusted = None if signers is None else _signers(signers)
     earlier = _head(since)
     if bare is not None:
-        report = verify(bare, ref=ref or "main", signers=trusted, since=earlier)
+        report = verify(bare, ref=ref or "main", signers=trusted, pinned_root=root, since=earlier)
     else:
         with opened(shell) as work:
             report = verify(
                 work.repo,
                 ref=ref or work.protected_ref(),
                 signers=trusted,
-                pinned_root=None if trusted else recorded_root(work.state.ledger),
+                pinned_root=root or (None if trusted else recorded_root(work.state.ledger)),
                 ledger=work.state.ledger,
                 since=earlier,
             )

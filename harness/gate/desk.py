@@ -70,6 +70,7 @@ class Desk:
 
     def approve(self, proposal: str, typed: str, reason: str) -> DecisionOutcome:
         """Signs for the tested merge whose tree hash was typed (eight hex digits or more), and records it."""
+        recover(self._work)
         view = self._view(proposal)
         fault = self._unready(view, typed, reason)
         if fault is not None:

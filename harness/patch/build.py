@@ -222,3 +222,13 @@ def _first(error: ValidationError) -> str:
         f"the document does not follow proposals/schema.json: {visible_line('.'.join(named), 80) or 'top'}: "
         f"{visible_line(fault['msg'], 160)}{more}"
     )
+
+
+def edits_schema() -> str:
+    """The JSON Schema of an edits document, as `proposals/schema.json` holds it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "holdpoint/edits/1",
+        **EditsDocument.model_json_schema(by_alias=True),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -26,6 +26,7 @@ _MODULE_GETTERS = frozenset(
     {"builtins.__import__", "importlib.import_module", "importlib.__import__", "sys.modules.get", "sys.modules.pop",
      "sys.modules.__getitem__"}
 )  # fmt: skip
+_NAMESPACE = ".globals()"  # the file's own; names of the own package start with a dot
 _DEEPEST = 200  # links of one chain
 _MOST = 64  # meanings of one name
 
@@ -53,10 +54,13 @@ def canonical(name: str) -> tuple[str, bool]:
     """The name from the last powerful module in it on, and whether that module was reached through another one."""
     parts = name.split(".")
     parts[0] = _SAME.get(parts[0], parts[0])
+    if parts[0] == "builtins" and "__self__" in parts:  # `len.__self__` is the module of the builtins
+        return ".".join(["builtins", *parts[parts.index("__self__") + 1 :]]), True
     if parts[0] in sys.stdlib_module_names or parts[0] == "builtins":
         for place in range(len(parts) - 1, 0, -1):
-            if parts[place] in POWERFUL and parts[place] != parts[place - 1]:
-                return ".".join(parts[place:]), True
+            module = parts[place].lstrip("_") if parts[place] != "_thread" else "_thread"  # as in `random._os`
+            if module in POWERFUL and module != parts[place - 1]:
+                return ".".join([module, *parts[place + 1 :]]), True
     return ".".join(parts), False
 
 
@@ -137,7 +141,7 @@ class Resolver:
                 found.append(f"builtins.{key}")
             elif base.endswith(".__dict__"):
                 found.append(f"{base.removesuffix('.__dict__')}.{key}")
-            elif base == "builtins.globals.()":
+            elif base == _NAMESPACE:
                 found += self._name(key)
         return found
 
@@ -146,7 +150,7 @@ class Resolver:
         names = self.resolve(node.func)
         first = node.args[0] if node.args else None
         if first is None:
-            return ["builtins.globals.()"] if names & {"builtins.globals", "builtins.locals", "builtins.vars"} else []
+            return [_NAMESPACE] if names & {"builtins.globals", "builtins.locals", "builtins.vars"} else []
         if names & _MODULE_GETTERS:
             module = self.fold(first)
             return [module] if module else []
@@ -205,7 +209,7 @@ class Resolver:
             self.fold = Folder(self.resolve)
             before = sum(map(len, self._bound.values()))
             for local, value in pairs:
-                self._bound[local] |= {n for n in self.resolve(value) if not n.endswith("()")}
+                self._bound[local] |= {n for n in self.resolve(value) if n != _NAMESPACE}
                 if len(self._bound[local]) > _MOST:
                     raise TooManyMeanings(local)
             if sum(map(len, self._bound.values())) == before:

@@ -9,7 +9,7 @@ from harness.patch.inspect import FileReport, ImportSeen
 from harness.patch.resolve import prefixes
 from harness.policy.inspector import inspect
 from harness.policy.load import Policy
-from harness.policy.structure import AuthorKind, is_python, place_findings, size_findings, text_findings
+from harness.policy.structure import AuthorKind, is_python, place_findings, size_findings, text_findings, top_module
 from harness.records import FileEdit, Finding, Patch, Severity
 from harness.target import TargetConfig
 from harness.text import visible_line
@@ -20,6 +20,7 @@ _FAULTS = {
     "parse": "allowed: Python that compiles and that libcst parses",
     "round-trip": "allowed: text that libcst reads and writes back unchanged",
 }
+_LARGEST = 1 << 20  # bytes of a file that is still parsed
 _MOST = 200  # findings shown of one proposal; what blocks comes first
 
 
@@ -40,7 +41,9 @@ def check(
         *size_findings(patch, policy),
         *text_findings(patch, policy),
     ]
-    files = [edit for edit in patch.edits if is_python(edit.path) and _inspectable(edit, policy)]
+    python = [edit for edit in patch.edits if is_python(edit.path) and edit.after is not None]
+    findings += [_too_large(edit, policy) for edit in python if not _inspectable(edit)]
+    files = [edit for edit in python if _inspectable(edit)]
     allowed = frozenset([*policy.imports, *config.policy.imports, *known, *_own(config)])
     for report in inspect(files, inspector):
         findings += _syntax(report, policy)
@@ -65,9 +68,14 @@ def refusal(malformed: Malformed) -> Finding:
     )
 
 
-def _inspectable(edit: FileEdit, policy: Policy) -> bool:
-    """A file above the size limit has its finding already, and is not parsed."""
-    return edit.after is not None and len(edit.after.encode()) <= policy.limits.max_file_bytes
+def _inspectable(edit: FileEdit) -> bool:
+    """A bound of ours, not the policy's: with a lower limit of its own a stricter policy would see less."""
+    return all(len((side or "").encode()) <= _LARGEST for side in (edit.before, edit.after))
+
+
+def _too_large(edit: FileEdit, policy: Policy) -> Finding:
+    message = f"the file (or its base) has more than {_LARGEST} bytes and is not parsed; allowed: smaller files"
+    return policy.finding("parse", edit.path, 0, message)
 
 
 def _syntax(report: FileReport, policy: Policy) -> Iterator[Finding]:
@@ -80,10 +88,14 @@ def _syntax(report: FileReport, policy: Policy) -> Iterator[Finding]:
 
 def _imports(report: FileReport, policy: Policy, allowed: frozenset[str]) -> Iterator[Finding]:
     """Imports that are neither declared, nor the package's own, nor in the base already."""
-    flagged = {hit.line for hit in report.hits if hit.key.startswith("import ")}
+    stopped = {
+        hit.line
+        for hit in report.hits
+        if hit.key.startswith("import ") and policy.finding(hit.rule, report.path, hit.line, "").blocking
+    }
     known = allowed | frozenset(report.imported_before)
     for each in report.imports:
-        if each.module.startswith(".") or each.line in flagged or _declared(each, known):
+        if each.module.startswith(".") or each.line in stopped or _declared(each, known):
             continue
         yield policy.finding(
             "new-import",
@@ -101,10 +113,10 @@ def _declared(each: ImportSeen, known: frozenset[str]) -> bool:
 
 
 def _own(config: TargetConfig) -> Iterator[str]:
-    """The top-level names that the editable scope defines, unless one is the standard library's."""
+    """The top-level names that the editable scope belongs to, unless one is the standard library's."""
     for source in config.target.source:
-        name = source.split("/")[-1].removesuffix(".py")
-        if name.isidentifier() and name not in sys.stdlib_module_names:
+        name = top_module(source)
+        if name and name not in sys.stdlib_module_names:
             yield name
 
 

@@ -37,7 +37,9 @@ def answer(question: bytes) -> bytes:
 def open_inspector() -> Limited:
     """A warm bounded child for `check`; close it when done."""
     sample = FileEdit(path="sample.py", before=_SAMPLE, after=_SAMPLE + "# after\n")
-    return Limited(_ENTRY, warm=_Task(what="inspect", files=(sample,)).model_dump_json().encode())
+    warm = _Task(what="inspect", files=(sample,)).model_dump_json().encode()
+    # Processor time is the limit; a loaded machine must not turn an honest file into a finding.
+    return Limited(_ENTRY, cpu_s=20, wall_s=60, warm=warm)
 
 
 def inspect(files: Sequence[FileEdit], inspector: Limited) -> tuple[FileReport, ...]:
@@ -49,13 +51,23 @@ def inspect(files: Sequence[FileEdit], inspector: Limited) -> tuple[FileReport, 
         case Answered(answer=body):
             return _reports.validate_json(body)
         case Crashed() | TimedOut() if len(files) > 1:
-            return tuple(report for file in files for report in inspect([file], inspector))
+            return _one_by_one(files, inspector)
         case Crashed(why=why):
             return (_unparsed(files[0], f"the parser crashed on it ({why})"),)
         case TimedOut(seconds=seconds):
             return (_unparsed(files[0], f"the parser did not finish within {seconds:g} s"),)
         case _:
             assert_never(outcome)
+
+
+def _one_by_one(files: Sequence[FileEdit], inspector: Limited) -> tuple[FileReport, ...]:
+    """Up to the first file that the parser cannot take; it stops the proposal, and more of them could cost minutes."""
+    reports: list[FileReport] = []
+    for file in files:
+        reports += inspect([file], inspector)
+        if reports[-1].fault:
+            break
+    return tuple(reports)
 
 
 def imported_names(files: Mapping[str, bytes], inspector: Limited) -> frozenset[str]:

@@ -138,19 +138,22 @@ def _inside(path: str, source: str) -> bool:
     return PurePosixPath(path).parts[: len(parts)] == parts
 
 
+def top_module(path: str) -> str | None:
+    """The top-level module or package that a path belongs to; None when it is only a folder of such."""
+    parts = list(PurePosixPath(path).parts)
+    while parts and fold(parts[0]) in _ROOTS:
+        parts.pop(0)
+    return parts[0].split(".")[0] if parts else None
+
+
 def _taken_name(edit: FileEdit, config: TargetConfig) -> str | None:
-    """The module that a new file would shadow, were its folder on the import path."""
+    """The module that a new file would shadow, were the folder above it on the import path."""
     if edit.before is not None or edit.after is None:
         return None
-    parts = PurePosixPath(fold(edit.path)).parts
-    for source in config.target.source:
-        root = PurePosixPath(fold(source)).parts
-        if parts[: len(root)] == root:
-            depth = len(root) if root[-1:] and root[-1] in _ROOTS else len(root) - 1
-            name = parts[max(depth, 0)].removesuffix(".py").removesuffix(".pyi").split(".")[0]
-            if name in _TAKEN:
-                return name
-    return None
+    if not any(_inside(edit.path, source) for source in config.target.source):
+        return None
+    name = fold(top_module(edit.path) or "")
+    return name if name in _TAKEN else None
 
 
 def _listed(patterns: tuple[str, ...]) -> str:

@@ -128,9 +128,9 @@ class Door:
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
         config: Mapping[str, str] | None = None,
-        alone: bool = False,
+        held: int | None = None,
     ) -> Ran:
-        """One git process to its end. `alone`: in its own session, so that no Ctrl-C stops it half-way."""
+        """One git process to its end. `held`: a lock that it keeps as long as it lives, past Ctrl-C and our end."""
         more = dict(env or {})
         if config:
             more |= self._config_env(config)
@@ -143,7 +143,8 @@ class Door:
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
                 env=more,
-                start_new_session=alone,
+                start_new_session=held is not None,
+                pass_fds=() if held is None else (held,),
             )
         return Ran(status, out, err)
 
@@ -154,10 +155,12 @@ class Door:
             raise fault(args, ran)
         return ran.out
 
-    def talk(self, *args: str) -> "Talk":
-        """A git process that is spoken to line by line, in a session of its own."""
+    def talk(self, *args: str, held: int) -> "Talk":
+        """A git process that is spoken to line by line, in a session of its own; `held` as in `run`."""
         command: Sequence[str] = [self._program, *args]
-        process = self._git.execute(command, istream=cast("Any", PIPE), as_process=True, start_new_session=True)
+        process = self._git.execute(
+            command, istream=cast("Any", PIPE), as_process=True, start_new_session=True, pass_fds=(held,)
+        )
         return Talk(process, args)
 
     def read_object(self, oid: str) -> tuple[str, bytes] | None:

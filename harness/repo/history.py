@@ -140,14 +140,16 @@ class History:
     def files(self, tree_ish: str) -> Mapping[str, TreeEntry]:
         """Every file of a commit or tree by path (links and submodules too, told apart by mode)."""
         tree = self._tree(tree_ish)
-        if tree not in self._files:
-            if len(self._files) >= 8:
-                self._files.pop(next(iter(self._files)))
-            self._files[tree] = {
+        known = self._files.get(tree)
+        if known is None:
+            known = {
                 (path := trees.text_path(raw)): TreeEntry(item.mode.decode(), item.oid, path, self._size(item.oid))
                 for raw, item in self._objects.walk(tree)
             }
-        return self._files[tree]
+            for old in tuple(self._files)[: max(0, len(self._files) - 7)]:
+                self._files.pop(old, None)
+            self._files[tree] = known
+        return known
 
     def _size(self, oid: str) -> int:
         return self._objects.door.object_size(oid) or 0

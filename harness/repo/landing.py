@@ -5,6 +5,7 @@ believed). Filters that the target defines are switched off, so no program of it
 that needs one therefore counts as a local change, and landing is refused rather than done half.
 """
 
+import fcntl
 import os
 import tempfile
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EnvironmentFault, UsageError
-from harness.repo.door import Door, fault
+from harness.repo.door import Door, Talk, fault
 from harness.repo.names import ZERO
 from harness.text import visible_line
 
@@ -75,16 +76,16 @@ class WorkTree:
             self.door.run("update-index", "-q", "--refresh", env=own)
             return _paths(self.door.ok("diff-files", "--name-only", "-z", "--ignore-submodules=all", env=own))
 
-    def move(self, old: str | None, new: str) -> str:
+    def move(self, old: str | None, new: str, held: int) -> str:
         """Brings index and files from one commit to another; returns git's objection, empty when done."""
         # Contents were compared already; the times in the index (of a copied or touched tree) must not object.
-        self.door.run("update-index", "-q", "--refresh", alone=True)
-        ran = self.door.run("read-tree", "-m", "-u", old or EMPTY_TREE, new, alone=True)
+        self.door.run("update-index", "-q", "--refresh", held=held)
+        ran = self.door.run("read-tree", "-m", "-u", old or EMPTY_TREE, new, held=held)
         if ran.status == 0:
             return ""
         return visible_line(ran.err.strip() or f"exit {ran.status}", 300)
 
-    def repair(self, old: str, new: str) -> bool:
+    def repair(self, old: str, new: str, held: int) -> bool:
         """After a crash inside `move`: back to `old`, touching only files that are the new commit's."""
         self._unlock()
         in_old, in_new = (self._tracked(commit) for commit in (old, new))
@@ -93,7 +94,7 @@ class WorkTree:
         if not odd and not left:
             return True
         if not self.changes(new):
-            return not self.move(new, old)
+            return not self.move(new, old, held)
         # Stopped while files were written: the index is still old, some files are new already.
         raw = self.door.ok("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
         if not odd <= set(_paths(raw)):
@@ -196,8 +197,32 @@ def _linked_git_dir(root: Path, common_dir: Path) -> Path | None:
 
 
 @contextmanager
-def _transaction(door: Door, ref: str, old: str, new: str, reason: str) -> Iterator["_Transaction"]:
-    transaction = _Transaction(door, ref, old, new, reason)
+def landing_lock(common_dir: Path) -> Iterator[int]:
+    """Held while a branch moves, by us and by the git processes that move it: these may outlive a killed harness."""
+    descriptor = os.open(common_dir / "holdpoint-landing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int) -> None:
+    for _ in range(400):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return
+    raise EnvironmentFault("A branch of this repository is being moved by another process.", "wait, then try again")
+
+
+@contextmanager
+def _transaction(door: Door, ref: str, old: str, new: str, reason: str, held: int) -> Iterator["_Transaction"]:
+    transaction = _Transaction(
+        door.talk("update-ref", "--create-reflog", "-m", reason, "--stdin", held=held), ref, old, new
+    )
     try:
         yield transaction
     finally:
@@ -207,8 +232,8 @@ def _transaction(door: Door, ref: str, old: str, new: str, reason: str) -> Itera
 class _Transaction:
     """The ref, locked and known to be at `old` before any file is touched; git aborts it if we die."""
 
-    def __init__(self, door: Door, ref: str, old: str, new: str, reason: str) -> None:
-        self._talk = door.talk("update-ref", "--create-reflog", "-m", reason, "--stdin")
+    def __init__(self, talk: Talk, ref: str, old: str, new: str) -> None:
+        self._talk = talk
         self.words = ""
         self._open = True
         self._talk.ask("start")
@@ -226,39 +251,45 @@ class _Transaction:
 
 
 def move_branch(
-    door: Door, common_dir: Path, ref: str, new: str, old: str | None, tip: str | None, reason: str
+    door: Door, common_dir: Path, ref: str, new: str, old: str | None, reason: str
 ) -> Moved | Stale | Dirty:
-    """`ref`: old → new with its work trees, only if it is at `old` (None: absent). `tip`: as just read."""
-    if tip != old:
-        return Stale(ref, tip)
-    trees = checked_out(door, common_dir, ref)
-    for tree in trees:
-        dirty = tree.changes(old)
-        if dirty:
-            return Dirty(ref, str(tree.root), dirty)
-    with _transaction(door, ref, old or ZERO, new, reason) as transaction:
-        if not transaction.prepared:
-            transaction.end()
-            if "but expected" in transaction.words or "already exists" in transaction.words:
-                return Stale(ref, _actual(transaction.words))
-            raise EnvironmentFault(
-                f"git would not move {ref}: {visible_line(transaction.words.strip(), 300)}",
-                "if no git process runs, remove the stale .lock file it names",
-            )
-        moved: list[WorkTree] = []
+    """`ref`: old → new with its work trees, only if it is at `old` (None: absent)."""
+    with landing_lock(common_dir) as held:
+        trees = checked_out(door, common_dir, ref)
         for tree in trees:
-            objection = tree.move(old, new)
-            if objection:
-                _undo(moved, old, new)
-                return Dirty(ref, str(tree.root), (objection,))
-            moved.append(tree)
-        if not transaction.commit():
-            _undo(moved, old, new)
-            transaction.end()
-            raise EnvironmentFault(
-                f"git could not write {ref}: {visible_line(transaction.words.strip(), 300)}",
-                "check the disk's free space, then merge again",
-            )
+            dirty = tree.changes(old)
+            if dirty:
+                return Dirty(ref, str(tree.root), dirty)
+        with _transaction(door, ref, old or ZERO, new, reason, held) as transaction:
+            if not transaction.prepared:
+                transaction.end()
+                if "but expected" in transaction.words or "already exists" in transaction.words:
+                    return Stale(ref, _actual(transaction.words))
+                raise EnvironmentFault(
+                    f"git would not move {ref}: {visible_line(transaction.words.strip(), 300)}",
+                    "if no git process runs, remove the stale .lock file it names",
+                )
+            return _move(trees, transaction, ref, old, new, held)
+
+
+def _move(
+    trees: tuple[WorkTree, ...], transaction: _Transaction, ref: str, old: str | None, new: str, held: int
+) -> Moved | Dirty:
+    """Files first, then the ref, whose lock is held already: a stop in between is seen and undone by `repair`."""
+    moved: list[WorkTree] = []
+    for tree in trees:
+        objection = tree.move(old, new, held)
+        if objection:
+            _undo(moved, old, new, held)
+            return Dirty(ref, str(tree.root), (objection,))
+        moved.append(tree)
+    if not transaction.commit():
+        _undo(moved, old, new, held)
+        transaction.end()
+        raise EnvironmentFault(
+            f"git could not write {ref}: {visible_line(transaction.words.strip(), 300)}",
+            "check the disk's free space, then merge again",
+        )
     return Moved(ref, new)
 
 
@@ -267,16 +298,17 @@ def _actual(words: str) -> str | None:
     return rest[:40] if len(rest) >= 40 else None
 
 
-def _undo(trees: list[WorkTree], old: str | None, new: str) -> None:
+def _undo(trees: list[WorkTree], old: str | None, new: str, held: int) -> None:
     for tree in trees:
-        ran = tree.door.run("read-tree", "-m", "-u", new, old or EMPTY_TREE, alone=True)
+        ran = tree.door.run("read-tree", "-m", "-u", new, old or EMPTY_TREE, held=held)
         if ran.status != 0:
             raise fault(("read-tree",), ran)
 
 
 def repair_branch(door: Door, common_dir: Path, ref: str, old: str, new: str) -> tuple[str, ...]:
     """After a crash: work trees of a branch still at `old` go back to it; returns those that could not."""
-    return tuple(str(tree.root) for tree in checked_out(door, common_dir, ref) if not tree.repair(old, new))
+    with landing_lock(common_dir) as held:
+        return tuple(str(tree.root) for tree in checked_out(door, common_dir, ref) if not tree.repair(old, new, held))
 
 
 def refuse_symbolic(door: Door, ref: str) -> None:

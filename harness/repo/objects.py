@@ -95,11 +95,12 @@ class Objects:
 
     def tree(self, oid: str) -> tuple[Item, ...]:
         """The entries of a tree, kept for the next question."""
-        if oid not in self._trees:
+        known = self._trees.get(oid)
+        if known is None:
             if len(self._trees) > 20_000:
                 self._trees.clear()
-            self._trees[oid] = parse_tree(self.get(oid, "tree"), oid)
-        return self._trees[oid]
+            known = self._trees[oid] = parse_tree(self.get(oid, "tree"), oid)
+        return known
 
     def walk(self, tree: str, prefix: bytes = b"") -> Iterator[tuple[bytes, Item]]:
         """(path, entry) of everything below a tree except directories, in tree order."""
@@ -121,10 +122,11 @@ class Objects:
 
     def blob_digest(self, oid: str) -> tuple[str, int]:
         """(SHA-256 hex, size) of a blob, read and proven once."""
-        if oid not in self._digests:
+        known = self._digests.get(oid)
+        if known is None:
             data = self.get(oid, "blob")
-            self._digests[oid] = (hashlib.sha256(data).hexdigest(), len(data))
-        return self._digests[oid]
+            known = self._digests[oid] = (hashlib.sha256(data).hexdigest(), len(data))
+        return known
 
     def forget(self) -> None:
         """Drops what is remembered, so that the next reads come from the disk again."""

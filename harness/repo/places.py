@@ -39,7 +39,8 @@ def locate(path: Path, *, search: bool) -> Place:
     except (configparser.Error, OSError, ValueError) as error:
         raise UsageError(f"The repository at {path} cannot be read: {type(error).__name__}.", "git status") from error
     with found:
-        common = Path(found.common_dir).resolve()
+        git_dir = Path(found.git_dir).resolve()
+        common = _common_dir(git_dir)
         root = None if found.bare or found.working_tree_dir is None else Path(found.working_tree_dir)
         settings = _settings(found)
     if settings.get("objectformat", "sha1") != "sha1" or settings.get("refstorage", "files") != "files":
@@ -48,7 +49,16 @@ def locate(path: Path, *, search: bool) -> Place:
         )
     shared = settings.get("sharedrepository", "")
     sharing = {"core.sharedRepository": shared} if shared.isalnum() else {}
-    return Place(root, Path(found.git_dir).resolve(), common, sharing)
+    return Place(root, git_dir, common, sharing)
+
+
+def _common_dir(git_dir: Path) -> Path:
+    """Where a linked work tree's git directory says that refs and objects are; the environment is not asked."""
+    try:
+        shared = os.fsdecode((git_dir / "commondir").read_bytes()).rstrip("\r\n")
+    except OSError:
+        return git_dir
+    return (git_dir / shared).resolve()
 
 
 def _settings(found: object) -> dict[str, str]:

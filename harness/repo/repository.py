@@ -10,7 +10,16 @@ from harness.errors import EnvironmentFault, RefusedError, UsageError
 from harness.repo import trees
 from harness.repo.door import fault
 from harness.repo.history import History
-from harness.repo.landing import Dirty, Moved, Stale, checked_out, move_branch, refuse_symbolic, repair_branch
+from harness.repo.landing import (
+    Dirty,
+    Moved,
+    Stale,
+    checked_out,
+    landing_lock,
+    move_branch,
+    refuse_symbolic,
+    repair_branch,
+)
 from harness.repo.names import ZERO, branch_ref, checked_id
 from harness.repo.objects import Fresh
 from harness.repo.places import locate, make_repository
@@ -74,10 +83,13 @@ class Repo(History):
         tip = self.tip(head) if head else None
         if head is None or tip is None:
             return
-        for tree in checked_out(self._refs, self.common_dir, branch_ref(head)):
-            objection = tree.move(None, tip)
-            if objection:
-                raise EnvironmentFault(f"{tree.root} could not be filled: {objection}", "check the disk's free space")
+        with landing_lock(self.common_dir) as held:
+            for tree in checked_out(self._refs, self.common_dir, branch_ref(head)):
+                objection = tree.move(None, tip, held)
+                if objection:
+                    raise EnvironmentFault(
+                        f"{tree.root} could not be filled: {objection}", "check the disk's free space"
+                    )
 
     def dirty(self) -> tuple[str, ...]:
         """Tracked paths whose staged or checked-out content differs from HEAD; none in a bare repository."""
@@ -152,7 +164,10 @@ class Repo(History):
         name = branch_ref(ref)
         self.tree_of(new)
         refuse_symbolic(self._refs, name)
-        return move_branch(self._refs, self.common_dir, name, checked_id(new), old, self.tip(name), reason)
+        tip = self.tip(name)
+        if tip != old:
+            return Stale(name, tip)
+        return move_branch(self._refs, self.common_dir, name, checked_id(new), old, reason)
 
     def repair(self, ref: str, new: str, old: str) -> tuple[str, ...]:
         """After a crash inside `land` that left the branch at `old`: work trees go back; names those left."""

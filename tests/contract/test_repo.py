@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from harness.errors import IntegrityError, RefusedError, UsageError
 from harness.repo import Conflict, Dirty, Merged, Moved, Repo, Stale
+from harness.repo.landing import landing_lock
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BASE: dict[str, bytes | None] = {
@@ -86,9 +89,28 @@ def test_a_callers_git_environment_changes_nothing(repo: Repo, monkeypatch: pyte
         "GIT_NAMESPACE": "n", "GIT_CONFIG_PARAMETERS": "'core.bare=true'", "GIT_TRACE": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GIT_DIR", str(elsewhere.git_dir))
+    monkeypatch.setenv("GIT_COMMON_DIR", str(elsewhere.git_dir))
+    monkeypatch.setenv("GIT_WORK_TREE", str(elsewhere.root))
+    repo = Repo.find(root_of(repo) / "src")
     new = commit(repo, tip_of(repo), {"src/pkg/a.py": b"x\n"})
     assert isinstance(repo.land("main", new, tip_of(repo)), Moved)
     assert (root_of(repo) / "src/pkg/a.py").read_bytes() == b"x\n"
+
+
+def test_a_machine_without_git_says_so(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from harness.repo import Repo\n"
+        "try: Repo.find(Path('.'))\n"
+        "except Exception as e: print(type(e).__name__, e)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent,
+        env={"PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stdout.startswith("EnvironmentFault git is missing"), ran
+    assert "Traceback" not in ran.stderr
 
 
 # -- reading
@@ -148,6 +170,13 @@ def test_the_manifest_names_mode_content_and_path(repo: Repo) -> None:
     assert [row.split(b" ")[0] for row in rows if row.endswith((b" link", b" run.sh"))] == [b"120000", b"100755"]
     assert rows == sorted(rows, key=lambda row: row.split(b" ", 2)[2])
     assert len(rows) == len(BASE) + 2
+
+
+def test_threads_may_read_at_the_same_time(repo: Repo) -> None:
+    commits = [commit(repo, tip_of(repo), {"src/pkg/a.py": b"%d\n" % number}) for number in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda oid: (repo.files(oid), repo.read(oid, "src/pkg/a.py")), commits * 4))
+    assert [data for _, data in found] == [b"%d\n" % number for number in range(12)] * 4
 
 
 # -- committing
@@ -403,31 +432,18 @@ def test_repair_leaves_a_persons_work_alone(repo: Repo, path: str) -> None:
 def test_a_harness_killed_while_it_holds_the_ref_leaves_no_lock(repo: Repo) -> None:
     tip = tip_of(repo)
     new = commit(repo, tip, {"src/pkg/a.py": b"new\n"})
+    (repo.common_dir / "holdpoint").mkdir()  # a target's scratch directory is there; else the killed child leaves one
     pid = os.fork()
     if pid == 0:
         mine = Repo.find(root_of(repo))
-        talk = mine._refs.talk("update-ref", "--stdin")
-        talk.ask("start")
-        talk.say(f"update refs/heads/main {new} {tip}")
-        talk.ask("prepare")
-        os.kill(os.getpid(), signal.SIGKILL)
+        with landing_lock(mine.common_dir) as held:
+            talk = mine._refs.talk("update-ref", "--stdin", held=held)
+            talk.ask("start")
+            talk.say(f"update refs/heads/main {new} {tip}")
+            talk.ask("prepare")
+            os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    for _ in range(100):
-        if isinstance(outcome := _try(repo, new, tip), Moved):
-            break
-    assert isinstance(outcome, Moved)
-
-
-def _try(repo: Repo, new: str, tip: str) -> object:
-    import time
-
-    from harness.errors import EnvironmentFault
-
-    try:
-        return repo.land("main", new, tip)
-    except EnvironmentFault:  # the orphaned git process is about to see the end of its input
-        time.sleep(0.02)
-        return None
+    assert isinstance(repo.land("main", new, tip), Moved)  # waits for the orphan to see the end of its input
 
 
 # -- the approvals branch

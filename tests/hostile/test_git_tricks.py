@@ -156,8 +156,10 @@ def test_nothing_that_the_target_configures_ever_runs(repo: Repo, trap: Callable
 def test_a_missing_object_is_not_fetched_from_a_promised_place(repo: Repo, trap: Callable[[], tuple[str, ...]]) -> None:
     root, tip = root_of(repo), tip_of(repo)
     for key, value in (
-        ("extensions.partialClone", "origin"), ("core.repositoryFormatVersion", "1"), ("remote.origin.promisor", "true"),
-    ):  # fmt: skip
+        ("extensions.partialClone", "origin"),
+        ("core.repositoryFormatVersion", "1"),
+        ("remote.origin.promisor", "true"),
+    ):
         git(root, "config", key, value)
     blob = repo.files(tip)["src/b.py"].blob
     (repo.common_dir / "objects" / blob[:2] / blob[2:]).unlink()

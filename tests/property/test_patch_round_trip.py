@@ -27,6 +27,7 @@ def base_of(patch: Patch) -> dict[str, bytes]:
 
 
 @given(PATCHES)
+@settings(deadline=None)
 def test_a_patch_survives_its_diff(patch: Patch) -> None:
     diff = unified(patch)
     assert from_diff(diff, base_of(patch).get) == patch
@@ -37,6 +38,7 @@ def test_a_patch_survives_its_diff(patch: Patch) -> None:
 
 
 @given(PATCHES)
+@settings(deadline=None)
 def test_overlay_and_edits_make_the_same_patch(patch: Patch) -> None:
     read = base_of(patch).get
     files = {edit.path: edit.after.encode() for edit in patch.edits if edit.after is not None}
@@ -51,6 +53,7 @@ def test_overlay_and_edits_make_the_same_patch(patch: Patch) -> None:
 
 
 @given(TEXT | ANY, TEXT | ANY)
+@settings(deadline=None)
 def test_changes_rebuild_the_other_side(before: str, after: str) -> None:
     a, b = lines(before), lines(after)
     assert "".join(a) == before
@@ -65,7 +68,7 @@ def test_changes_rebuild_the_other_side(before: str, after: str) -> None:
 
 
 @given(PATCHES, st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_diff_is_refused_or_says_what_it_does(patch: Patch, data: st.DataObject) -> None:
     diff = unified(patch)
     place = data.draw(st.integers(0, len(diff) - 1))
@@ -78,6 +81,7 @@ def test_a_damaged_diff_is_refused_or_says_what_it_does(patch: Patch, data: st.D
 
 
 @given(st.text(max_size=80))
+@settings(deadline=None)
 def test_a_path_is_plain_or_refused(path: str) -> None:
     if path_fault(path) is None:
         assert not path.startswith(("/", "-"))
@@ -86,6 +90,7 @@ def test_a_path_is_plain_or_refused(path: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@settings(deadline=None)
 def test_noise_is_malformed(noise: bytes) -> None:
     assert isinstance(from_edits(noise, {}.get), Malformed)
     assert isinstance(from_diff(noise, {}.get), Malformed)

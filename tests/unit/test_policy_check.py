@@ -108,6 +108,8 @@ def test_kinds_of_files(inspector: Limited) -> None:
         ("src", "src/pkg/json.py", False),
         ("src/pkg", "src/pkg/json.py", False),
         ("json", "json/a.py", True),
+        ("src/pkg/json.py", "src/pkg/json.py", False),
+        ("pkg", "pkg/lib/json.py", False),
     ],
 )
 def test_names_of_other_modules(inspector: Limited, source: str, path: str, taken: bool) -> None:
@@ -188,6 +190,26 @@ def test_imports(inspector: Limited) -> None:
     assert check(change, POLICY, CONFIG, "agent", inspector, known={"scipy"}) == ()
     only = patch(("src/pkg/a.py", None, "from urllib import parse\nfrom urllib import robotparser\n"))
     assert [(f.rule, f.line) for f in check(only, POLICY, CONFIG, "agent", inspector)] == [("new-import", 2)]
+
+
+def test_the_own_package_may_be_imported_when_the_scope_is_one_file(inspector: Limited) -> None:
+    config = parse_config('[target]\nsource = ["src/pkg/policy.py"]\ntests = ["tests"]\n')
+    change = patch(("src/pkg/policy.py", "x = 1\n", "from pkg.engine import Site\nimport policy\n"))
+    assert [(f.rule, f.line) for f in check(change, POLICY, config, "agent", inspector)] == [("new-import", 2)]
+
+
+def test_a_hint_about_an_import_does_not_declare_it(inspector: Limited) -> None:
+    strict = load_policy("strict", lambda _: None)[0]
+    found = check(patch(("src/pkg/a.py", None, "import time\n")), strict, CONFIG, "agent", inspector)
+    assert rules(found) == {"clock-read", "new-import"}
+    network = check(patch(("src/pkg/a.py", None, "import socket\n")), strict, CONFIG, "agent", inspector)
+    assert rules(network) == {"network"}
+
+
+def test_a_file_too_large_to_parse_is_refused(inspector: Limited) -> None:
+    policy = limited_to(max_file_bytes=10**9, max_changed_lines=10**9)
+    found = check(patch(("src/pkg/a.py", None, "#" * (1 << 20) + "\n")), policy, CONFIG, "agent", inspector)
+    assert [(f.rule, f.blocking) for f in found] == [("parse", True)]
 
 
 def test_imports_of_the_base(inspector: Limited) -> None:

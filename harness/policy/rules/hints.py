@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from harness.patch.names import Source
 from harness.policy.rule import Names, Rule, Seen, words
+from harness.text import visible_line
 
 _WRITE = frozenset("wax+")
 _OPENERS = words("builtins.open io.open codecs.open")
@@ -15,6 +16,13 @@ _DECODERS = words(
     "lzma.decompress gzip.decompress builtins.bytes.fromhex builtins.bytearray.fromhex"
 )
 _CHECKSUMS = frozenset({"hashlib", "zlib.crc32", "zlib.adler32", "binascii.crc32", "builtins.hash", "hmac"})
+
+
+def _siblings(source: Source) -> Iterator[Seen]:
+    """Assignment to something that a relative import brought in."""
+    for use in source.uses:
+        if use.how in ("store", "del") and use.name.startswith("."):
+            yield use.line, f"{use.name}=", f"changes `{visible_line(use.name, 80)}`"
 
 
 def _opens(source: Source) -> Iterator[Seen]:
@@ -74,6 +82,15 @@ HINTS: tuple[Rule, ...] = (
             "import os\nos.putenv('A', 'b')\n",
             "import os\ndel os.environ['A']\n",
         ),
+    ),
+    Rule(
+        "sibling-write",
+        "medium",
+        "which another module of the package defines",
+        "a function of that module, or a reviewer's word",
+        look=_siblings,
+        valid=("from . import settings\nx = settings.depth\n", "class A:\n    pass\nA.x = 1\n"),
+        invalid=("from . import settings\nsettings.depth = 3\n", "from .a import B\nB.f = None\n"),
     ),
     Rule(
         "file-write",

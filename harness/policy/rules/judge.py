@@ -167,7 +167,7 @@ JUDGE: tuple[Rule, ...] = (
         names=Names(
             uses=words(
                 "sys._getframe sys._current_frames sys._current_exceptions sys.settrace sys.setprofile sys.gettrace "
-                "sys.getprofile sys.addaudithook sys.call_tracing sys.last_traceback sys.exc_info sys.monitoring "
+                "sys.getprofile sys.addaudithook sys.call_tracing sys.last_traceback sys.monitoring "
                 "threading.settrace threading.setprofile inspect.stack inspect.currentframe inspect.getouterframes "
                 "inspect.getinnerframes inspect.trace inspect.getframeinfo inspect.getclosurevars inspect.getsource "
                 "inspect.getsourcelines traceback.walk_stack traceback.walk_tb traceback.extract_stack "

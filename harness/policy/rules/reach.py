@@ -1,6 +1,5 @@
 """Rules about reach: native code, code from strings, hidden names, processes, network, descriptors. Pure tables."""
 
-import ast
 import re
 from collections.abc import Iterator
 
@@ -17,7 +16,7 @@ _RUNNERS = words(
     "builtins.breakpoint sys.breakpointhook"
 )
 _MAKERS = words("types.FunctionType types.ModuleType types.LambdaType")
-_PLACES = re.compile(r"^/(proc|sys|dev|etc|root|home|run|var/run)(/|$)|^~(/|$)|docker\.sock|id_rsa|\.ssh/")
+_PLACES = re.compile(r"^/(proc|sys|dev|etc|root|home|run|var/run)(/|$)|^~/|docker\.sock|id_rsa|\.ssh/")
 
 
 def _dynamic(source: Source) -> Iterator[Seen]:
@@ -41,7 +40,7 @@ def _data_reader(name: str) -> bool:
 
 
 def _hidden(source: Source) -> Iterator[Seen]:
-    """A computed attribute name on a powerful module, and any item of a namespace by a computed name."""
+    """A computed attribute name on a powerful module, its whole namespace, or the module itself as a value."""
     for call in source.calls:
         arguments = call.node.args
         if "builtins.getattr" in call.names and len(arguments) > 1 and source.fold(arguments[1]) is None:
@@ -50,11 +49,11 @@ def _hidden(source: Source) -> Iterator[Seen]:
         getters = call.names & {"operator.attrgetter", "operator.methodcaller"}
         if getters and any(source.fold(argument) is None for argument in arguments[:1]):
             yield call.node.lineno, "attrgetter", "reads an attribute by a computed name"
-    for node in source.nodes:
-        if isinstance(node, ast.Subscript) and source.fold(node.slice) is None:
-            spaces = [n for n in source.resolve(node.value) if n.removesuffix(".__dict__") in POWERFUL]
-            for space in spaces:
-                yield node.lineno, f"{space}[]", f"reads `{space}` by a computed name"
+    for use in source.uses:
+        if use.how == "load" and use.name in POWERFUL:
+            yield use.line, f"{use.name} as a value", f"passes the module `{use.name}` on as a value"
+        elif use.name.partition(".")[0] in POWERFUL and use.name.split(".")[1:2] == ["__dict__"]:
+            yield use.line, use.name, f"reads the whole namespace of `{use.name.partition('.')[0]}`"
 
 
 def _borrowed(source: Source) -> Iterator[Seen]:
@@ -89,7 +88,11 @@ REACH: tuple[Rule, ...] = (
         "critical",
         "which runs code that no one can read here",
         "functions and classes written out",
-        names=Names(uses=_RUNNERS, modules=words("runpy code codeop imp")),
+        names=Names(
+            uses=_RUNNERS,
+            modules=words("runpy code codeop imp"),
+            attributes=words("load_module exec_module __loader__ __spec__ get_importer find_spec"),
+        ),
         look=_dynamic,
         valid=(
             "import re\np = re.compile('a')\n",
@@ -113,6 +116,7 @@ REACH: tuple[Rule, ...] = (
             "import builtins\nbuiltins.exec('1')\n",
             "f = getattr(__builtins__, 'ev' + 'al')\n",
             "import types\nf = types.FunctionType(None, {})\n",
+            "import math\nos = math.__spec__.loader.load_module('os')\n",
             "if 0:\n    from re import compile\ncompile('1', 'x', 'eval')\n",
         ),
     ),
@@ -131,6 +135,10 @@ REACH: tuple[Rule, ...] = (
             "import os\ndef f(n):\n    return getattr(os, n)\n",
             "import sys\ndef f(n):\n    return vars(sys)[n]\n",
             "from operator import attrgetter\ndef f(n):\n    return attrgetter(n)\n",
+            "import os\ndef f(n):\n    return list(map(getattr, (os,), (n,)))\n",
+            "import os\ndef f():\n    return os.__dict__.items()\n",
+            "import sys, inspect\nall_of_it = inspect.getmembers(sys)\n",
+            "import os\no = os\n",
         ),
     ),
     Rule(
@@ -140,7 +148,13 @@ REACH: tuple[Rule, ...] = (
         "importing the module by its own name",
         look=_borrowed,
         valid=("import os\np = os.path\n", "import concurrent.futures\n", "from . import sys\n"),
-        invalid=("import logging\ns = logging.sys\n", "from random import _os\nx = _os\nfrom logging import os\n"),
+        invalid=(
+            "import logging\ns = logging.sys\n",
+            "from random import _os\n",
+            "from logging import os\n",
+            "import random\nrandom._os.getpid()\n",
+            "e = len.__self__.max\n",
+        ),
     ),
     Rule(
         "processes",

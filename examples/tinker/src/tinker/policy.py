@@ -7,22 +7,23 @@ from tinker.engine import Problem, Site
 
 # (kind or role of a libcst node, text that replaces it); {self} is its text, other names are parts or placeholders.
 RULES = (
-    ("Comparison", "{left} == {right}"),
     ("Comparison", "{left} < {right}"),
     ("Comparison", "{left} <= {right}"),
     ("Comparison", "not ({self})"),
+    ("BinaryOperation", "{self} + 1"),
+    ("Integer", "{number}"),
+    ("Name", "{name}"),
     ("BinaryOperation", "{left} + {right}"),
     ("BinaryOperation", "{left} - {right}"),
     ("BinaryOperation", "{left} * {right}"),
-    ("BinaryOperation", "{self} + 1"),
     ("BooleanOperation", "{left} and {right}"),
     ("BooleanOperation", "{left} or {right}"),
-    ("Call", "{func}({args1}, {args0})"),
-    ("Slice", ":{name}"),
-    ("Integer", "{number}"),
-    ("Name", "{name}"),
-    ("Return", "return {name}"),
     ("SimpleStatementLine", "{self}\n{statement}"),
+    ("Call", "{func}({args1}, {args0})"),
+    ("If.test", "{self} or not {name}"),
+    ("SimpleStatementLine", "if not {name}:\n    return {number}\n{self}"),
+    ("Return", "return {name}"),
+    ("Slice", ":{name}"),
 )
 
 # A placeholder stands for each different text that nodes of one kind or role have in the function.

@@ -56,12 +56,13 @@ class Draft:
         said = self.rows(rows, [f"{{{key}}}" for _, _, table in tables if isinstance(table, dict) for key in table])
         form, whole = ("    {}: {},\n", "{{\n{}}}") if isinstance(value, dict) else ("    ({}, {}),\n", "{}")
         lines = (form.format(*(json.dumps(cell, ensure_ascii=False) for cell in row)) for row in rows)
-        self.text = problem.apply(site, whole.format("".join(lines)).strip())
+        if not isinstance(value, dict) or dict(rows) != value:  # the order of a mapping changes nothing
+            self.text = problem.apply(site, whole.format("".join(lines)).strip())
         return f"{name}: {said}"
 
     def rows(self, rows: list[list[str]], holes: list[str]) -> str:
         rng, one, two = self.rng, self.rng.randrange(len(rows)), self.rng.randrange(len(rows))
-        act = rng.choice(("move", "drop", "change", "copy", "cross", "join", "shape"))
+        act = rng.choice(("move", "drop", "change", "copy", "cross", "shape"))
         if act == "drop" or len(rows) >= MOST_ROWS:
             gone = [rows.pop(rng.randrange(len(rows))) for _ in range(min(rng.choice((1, 1, 2, 3)), len(rows) - 1))]
             return "drop " + ", ".join(map(show, gone))
@@ -74,7 +75,6 @@ class Draft:
         new, how = {
             "copy": (self.changed(rows[one], holes), "a changed copy"),
             "cross": ([rows[one][0], rows[two][1]], "two rows crossed"),
-            "join": ([rows[one][0], f"{rows[one][1]}\n{rows[two][1]}"], "two rows joined"),
             "shape": (self.shape(), "a shape in tinker's own source"),
         }[act]
         rows.insert(two, new)

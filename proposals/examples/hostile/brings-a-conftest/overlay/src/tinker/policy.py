@@ -1,0 +1,3 @@
+"""Nothing works here, and no test will say so."""
+
+RULES = ()
