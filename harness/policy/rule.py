@@ -28,14 +28,16 @@ class Names:
             )
             if root:
                 yield each.line, f"import {root}", f"imports `{each.module}`"
+        told: set[tuple[int, str]] = set()  # `os._exit` is one finding, not also one about the attribute
         for use in source.uses:
             if _within(use.name, self.uses) or (use.how != "import" and _within(use.name, self.modules)):
+                told.add((use.line, use.name.rpartition(".")[2]))
                 yield use.line, use.name, f"uses `{visible_line(use.name, 80)}`"
         for attribute in source.attributes:
-            if attribute.name in self.attributes:
+            if attribute.name in self.attributes and (attribute.line, attribute.name) not in told:
                 yield attribute.line, f".{attribute.name}", f"reads the attribute `{attribute.name}`"
         for text in source.texts:
-            if text.value in self.attributes:
+            if text.value in self.attributes and (text.line, text.value) not in told:
                 yield text.line, f".{text.value}", f"names the attribute `{text.value}` in a string"
 
 

@@ -16,7 +16,10 @@ import pytest
 
 COMMAND = [sys.executable, "-m", "harness.cli"]
 SOURCE = '"""Sums."""\n\n\ndef add(a, b):\n    """The sum."""\n    return a + b\n'
-TEST = "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+TEST = (
+    "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    "\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+)
 ENVIRONMENT = {**os.environ, "HOLDPOINT_USER": "launcher", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
 
 

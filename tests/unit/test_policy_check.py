@@ -181,6 +181,14 @@ def test_syntax_findings_carry_line_and_weight(inspector: Limited) -> None:
     ]
 
 
+def test_one_act_is_one_finding(inspector: Limited) -> None:
+    for act in ("os._exit(0)", "getattr(os, '_exit')(0)"):
+        change = patch(("src/pkg/a.py", "import os\n", f"import os\n{act}\n"))
+        (found,) = check(change, POLICY, CONFIG, "agent", inspector)
+        assert (found.rule, found.line) == ("process-exit", 2)
+        assert "`os._exit`" in found.message
+
+
 def test_imports(inspector: Limited) -> None:
     change = patch(
         ("src/pkg/a.py", "import attrs\n", "import attrs\nimport pkg.b\nfrom . import c\nimport scipy.stats\n")

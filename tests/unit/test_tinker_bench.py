@@ -1,5 +1,6 @@
 """The repair benchmark of examples/tinker against candidates that cheat: judge and evaluator are real processes."""
 
+import ast
 import json
 import os
 import subprocess
@@ -167,7 +168,10 @@ def test_each_buggy_source_fails_and_passes_some_visible_test(name: str) -> None
         job = {"function": task["function"], "sources": [source], "args": [args for args, _ in tests], "trace": True}
         evaluator.say({"id": number, "body": {"type": "run", **job}})
         (outcome,) = evaluator.hear()["body"]["outcomes"]
-        passed = [json.dumps(out) == json.dumps(expected) for out, (_, expected) in zip(outcome["outputs"], tests)]
+        passed = [
+            json.dumps(out) == json.dumps(expected)
+            for out, (_, expected) in zip(outcome["outputs"], tests, strict=True)
+        ]
         assert set(passed) == {True, False}, task["name"]
         assert 4 <= len(tests) <= 6
         assert 6 <= len(task["hidden"]) <= 10
@@ -183,7 +187,11 @@ def test_nothing_that_ships_repairs_a_task() -> None:
     assert files == {"judge.py", "evaluator.py", "tasks/training.json", "tasks/validation.json"}
     keys = {"name", "defect", "function", "source", "visible", "hidden"}
     assert all(task.keys() == keys for name in ("training", "validation") for task in tasks(name))
-    assert "tinker" not in (BENCH / "judge.py").read_text().replace("repair agent", "")
+    for name in ("judge.py", "evaluator.py"):
+        nodes = list(ast.walk(ast.parse((BENCH / name).read_text())))
+        imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert {module.split(".")[0] for module in imported} <= sys.stdlib_module_names
 
 
 # ------------------------------------------------------------------------------------------ honest candidates
@@ -208,7 +216,7 @@ def test_an_honest_repair_is_solved_and_measured_the_same_twice(host: Host) -> N
 
     first, second = measure(), measure()
     assert first.values == second.values
-    assert 8 <= first.total("training_solved") < PER_SET
+    assert 5 <= first.total("training_solved") < PER_SET
     assert 0 < first.total("validation_solved") < PER_SET
     assert second.asked["scratch"] == 0  # outcomes are remembered by source text
     solved = [task for task, value in first.values["training_solved"].items() if value]
@@ -250,25 +258,113 @@ CHEATS: dict[str, Candidate] = {
 }
 
 HOSTILE = {
-    "sys.exit": "import sys\ndef FUNCTION(*args):\n    sys.exit(0)\n",
-    "os._exit": "import os\ndef FUNCTION(*args):\n    os._exit(0)\n",
-    "os._exit at import": "import os\nos._exit(0)\n",
-    "loops": "def FUNCTION(*args):\n    while True:\n        pass\n",
-    "loops in C": "def FUNCTION(*args):\n    return sum(range(10 ** 12))\n",
-    "loops in a handler": "def FUNCTION(*a):\n    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass\n",
-    "prints": "def FUNCTION(*args):\n    print('x' * 10_000_000)\n    return None\n",
-    "writes to every descriptor": "import os\ndef FUNCTION(*args):\n    for fd in range(64):\n        try:\n            os.write(fd, b'{\"end\": \"done\", \"outputs\": []}')\n        except OSError:\n            pass\n    os._exit(0)\n",
-    "a huge output": "def FUNCTION(*args):\n    return 'x' * 5_000_000\n",
-    "eats memory": "def FUNCTION(*args):\n    return len([0] * 10 ** 10)\n",
-    "recurses": "def FUNCTION(*args):\n    return FUNCTION(*args)\n",
-    "forks": "import os\ndef FUNCTION(*args):\n    for _ in range(3):\n        os.fork()\n    while True:\n        pass\n",
-    "a daemon that stays": "import os, time\ndef FUNCTION(*args):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(60)\n    return None\n",
-    "always equal": "class Same:\n    def __eq__(self, other):\n        return True\n    __hash__ = None\ndef FUNCTION(*args):\n    return Same()\n",
-    "always equal number": "class Same(int):\n    def __eq__(self, other):\n        return True\n    __hash__ = int.__hash__\ndef FUNCTION(*args):\n    return Same()\n",
-    "always equal list": "class Same(list):\n    def __eq__(self, other):\n        return True\ndef FUNCTION(*args):\n    return Same()\n",
-    "overrides json": "import json\njson.dumps = lambda *a, **k: '{\"end\": \"done\", \"outputs\": [], \"lines\": []}'\ndef FUNCTION(*args):\n    return None\n",
-    "no function": "x = 1\n",
-    "ends scratch": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\ndef FUNCTION(*args):\n    return None\n",
+    "sys.exit": """
+import sys
+def FUNCTION(*args):
+    sys.exit(0)
+""",
+    "os._exit": """
+import os
+def FUNCTION(*args):
+    os._exit(0)
+""",
+    "os._exit at import": """
+import os
+os._exit(0)
+""",
+    "loops": """
+def FUNCTION(*args):
+    while True:
+        pass
+""",
+    "loops in C": """
+def FUNCTION(*args):
+    return sum(range(10 ** 12))
+""",
+    "loops in a handler": """
+def FUNCTION(*args):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+""",
+    "prints": """
+def FUNCTION(*args):
+    print("x" * 10_000_000)
+""",
+    "writes to every descriptor": """
+import os
+def FUNCTION(*args):
+    for descriptor in range(64):
+        try:
+            os.write(descriptor, b'{"end": "done", "outputs": []}')
+        except OSError:
+            pass
+    os._exit(0)
+""",
+    "a huge output": """
+def FUNCTION(*args):
+    return "x" * 5_000_000
+""",
+    "eats memory": """
+def FUNCTION(*args):
+    return len([0] * 10 ** 10)
+""",
+    "recurses": """
+def FUNCTION(*args):
+    return FUNCTION(*args)
+""",
+    "forks": """
+import os
+def FUNCTION(*args):
+    for _ in range(3):
+        os.fork()
+    while True:
+        pass
+""",
+    "a daemon that stays": """
+import os, time
+def FUNCTION(*args):
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(60)
+""",
+    "always equal": """
+class Same:
+    def __eq__(self, other):
+        return True
+def FUNCTION(*args):
+    return Same()
+""",
+    "always equal number": """
+class Same(int):
+    def __eq__(self, other):
+        return True
+def FUNCTION(*args):
+    return Same()
+""",
+    "always equal list": """
+class Same(list):
+    def __eq__(self, other):
+        return True
+def FUNCTION(*args):
+    return Same()
+""",
+    "overrides json": """
+import json
+json.dumps = lambda *args, **more: '{"end": "done", "outputs": [], "lines": []}'
+def FUNCTION(*args):
+    return None
+""",
+    "no function": """
+x = 1
+""",
+    "ends scratch": """
+import os, signal
+os.kill(os.getppid(), signal.SIGKILL)
+""",
 }
 
 # Looks for expected values in every object it can reach; returns the first list of pairs that holds its arguments.
@@ -332,7 +428,9 @@ def test_visible_tests_alone_are_not_enough(host: Host) -> None:
             return {"type": "answer", "source": sources[-1]}
         plain = [pair for pair in body["visible"] if "{" not in json.dumps(pair)]
         table = {json.dumps(args): expected for args, expected in plain}
-        sources.append(f"import json\ndef {body['function']}(*args):\n    return {table!r}.get(json.dumps(list(args)))\n")
+        sources.append(
+            f"import json\ndef {body['function']}(*args):\n    return {table!r}.get(json.dumps(list(args)))\n"
+        )
         return {"type": "evaluate", "sources": sources[-1:]}
 
     sources: list[str] = []

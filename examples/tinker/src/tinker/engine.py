@@ -18,7 +18,6 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 BATCH, MOST_EDITS, MOST_TEXT = 32, 4_000, 400  # sources a message, edits a task, characters a replacement
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 LAYOUT = re.compile("white|lead|lines|trail|header|footer|comma|semi|.*colon|dot|equal|[lr](par|brac)")  # fields
-Rule = tuple[str, str]
 names_of = cache(lambda kind: tuple(field.name for field in fields(kind) if not LAYOUT.match(field.name)))
 Repair = Generator[dict[str, Any], Sequence[bool], dict[str, Any]]
 warnings.simplefilter("ignore", SyntaxWarning)  # edits may well read oddly
@@ -73,7 +72,7 @@ class Problem:
 
     def _text(self, node: cst.CSTNode | None, indent: str) -> str:
         """The node's source with its own parentheses, moved to the left margin."""
-        if node not in self._ranges:
+        if node is None or node not in self._ranges:
             return ""
         start, end = self._span(node)
         text = self.source[start:end].replace("\n" + indent, "\n")
@@ -86,7 +85,7 @@ class Problem:
             parts = {"self": self.source[start:end].replace("\n" + indent, "\n")}
             for part, child in children(node):
                 parts.setdefault(part, self._text(child, indent))
-                if part == "comparisons0":  # the parts of a comparison's first target count as its own
+                if child and part == "comparisons0":  # the parts of a comparison's first target count as its own
                     for inner, grandchild in children(child):
                         parts.setdefault(inner.replace("comparator", "right"), self._text(grandchild, indent))
             kinds = (type(node).__name__, f"{type(parent).__name__}.{name.rstrip('0123456789')}")
@@ -98,14 +97,14 @@ class Problem:
             if child is not None:
                 self._index(child, node, child_name, depth + 1)
 
-    def expand(self, rules: Iterable[Rule], placeholders: Mapping[str, str]) -> Iterator[tuple[int, int, Site, str]]:
+    def expand(self, rules: Iterable[tuple[str, str]], names: dict[str, str]) -> Iterator[tuple[int, int, Site, str]]:
         """Every edit the rules allow: number of the rule, number of the edit within the rule, site, new text."""
-        texts = {name: dict.fromkeys(x.text for x in self.sites.get(kind, ())) for name, kind in placeholders.items()}
+        texts = {name: dict.fromkeys(site.text for site in self.sites.get(kind, ())) for name, kind in names.items()}
 
         def edits(kind: str, template: str) -> Iterator[tuple[Site, str]]:
-            names = dict.fromkeys(PLACEHOLDER.findall(template))
+            holes = dict.fromkeys(PLACEHOLDER.findall(template))
             for site in self.sites.get(kind, ()):
-                free = [name for name in names if name not in site.parts]
+                free = [name for name in holes if name not in site.parts]
                 for chosen in product(*(texts.get(name, ()) for name in free)):
                     text = fill(template, {**site.parts, **dict(zip(free, chosen, strict=True))})
                     if text != site.text and len(text) <= MOST_TEXT:

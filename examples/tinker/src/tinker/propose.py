@@ -12,7 +12,7 @@ from typing import Any
 from tinker.engine import Problem, Site, serve, valid
 
 PATH = "src/tinker/policy.py"
-MOST_ROWS, MOST_TITLE = 30, 200  # what a person can still read
+MOST_ROWS = 30  # of one table, so that a person can still read it
 TOKEN = re.compile(r"\{\w+\}|\w+|\s+|[^\w\s{}]+")
 read = lru_cache(maxsize=32)(partial(Problem, facts={}))
 OWN = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem != "policy"]
@@ -56,8 +56,7 @@ class Draft:
         said = self.rows(rows, [f"{{{key}}}" for _, _, table in tables if isinstance(table, dict) for key in table])
         form, whole = ("    {}: {},\n", "{{\n{}}}") if isinstance(value, dict) else ("    ({}, {}),\n", "{}")
         lines = (form.format(*(json.dumps(cell, ensure_ascii=False) for cell in row)) for row in rows)
-        if not isinstance(value, dict) or dict(rows) != value:  # the order of a mapping changes nothing
-            self.text = problem.apply(site, whole.format("".join(lines)).strip())
+        self.text = problem.apply(site, whole.format("".join(lines)).strip())
         return f"{name}: {said}"
 
     def rows(self, rows: list[list[str]], holes: list[str]) -> str:
@@ -84,7 +83,8 @@ class Draft:
         """The row with another kind or name, or with one token of its text replaced, dropped, added or swapped."""
         rng, cell = self.rng, self.rng.randrange(2)
         tokens = TOKEN.findall(row[cell]) or [""]
-        one, two = rng.randrange(len(tokens)), rng.randrange(len(tokens))
+        spots = [spot for spot, token in enumerate(tokens) if token.strip()] or [0]
+        one, two = rng.choice(spots), rng.choice(spots)
         if row[cell] in self.sites:
             tokens = [rng.choice(self.kinds)]
         elif row[cell].isidentifier():
@@ -97,8 +97,7 @@ class Draft:
             holes = holes + [f"{{{part}}}" for site in self.sites.get(row[0], ())[:1] for part in site.parts]
             word = rng.choice(rng.choice((holes, self.words)))
             tokens[one : one + (act == "replace")] = [word if word in holes else f" {word} "]
-        new = re.sub(" +", " ", "".join(tokens)).strip(" ")
-        after = [new, row[1]] if cell == 0 else [row[0], new]
+        after = [*row[:cell], re.sub(" +", " ", "".join(tokens)).strip(" "), *row[cell + 1 :]]
         return self.changed(row, holes) if after == row else after
 
     def shape(self) -> list[str]:
@@ -119,8 +118,7 @@ class Draft:
         entries = [part for name, part in site.parts.items() if name.startswith("elements")]
         facts = [fact.parts["target"] for fact in problem.sites["AnnAssign"] if fact.text.endswith(": int")]
         at, fact = rng.randrange(len(entries)), f"{entries[0].lstrip('-').partition('.')[0]}.{rng.choice(facts)}"
-        act = rng.choice(("move", "add", "drop", "negate", "combine"))
-        if act == "move":
+        if (act := rng.choice(("move", "add", "drop", "negate", "combine"))) == "move":
             entries.insert(rng.randrange(len(entries)), entries.pop(at))
         elif act == "drop" and len(entries) > 1:
             entries.pop(at)
@@ -144,7 +142,7 @@ def propose(seed: int, files: dict[str, str]) -> dict[str, Any]:
     except Exception:
         return {"type": "nothing"}
     edits = [{"path": PATH, "content": draft.text}]
-    return {"type": "proposal", "title": said[:MOST_TITLE], "rationale": said, "edits": edits}
+    return {"type": "proposal", "title": said[:200], "rationale": said, "edits": edits}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ from tinker import engine, policy
 
 
 class Worker:
-    """Holds the one repair that is under way."""
-
-    session: engine.Repair
+    session: engine.Repair  # the one that is under way
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         """The next message of the repair; a policy that fails in any way gives this task up."""

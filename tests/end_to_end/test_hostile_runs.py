@@ -1,0 +1,75 @@
+"""Candidates that exit, hang, fork and flood: a verdict other than pass, within the limits, and nothing left behind."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.data import data_dir
+from tests.end_to_end.conftest import SOURCE, TEST, Target, git
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+# No syntax rule blocks: these must be held by the sandbox alone.
+OPEN_POLICY = (data_dir("policies") / "default.toml").read_text().replace("blocks = true", "blocks = false")
+
+ACTS = {
+    "exits": "import os\nos._exit(0)\n",
+    "loops": "while True:\n    pass\n",
+    "forks": "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n",
+    "prints": "while True:\n    print('x' * 1_000_000)\n",
+    "fills": "x = []\nwhile True:\n    x.append(bytearray(10_000_000))\n",
+    "raises": "raise SystemExit(0)\n",
+    "daemon": (
+        "import os, signal, sys, time\n"
+        "if os.fork() == 0:\n    os.setsid()\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    while True:\n        time.sleep(1)\nos._exit(0)\n"
+    ),
+}
+
+
+@pytest.fixture
+def open_target(repository: Callable[..., Path], tmp_path: Path) -> Target:
+    """A target with short limits whose policy has no syntax rules."""
+    config = (
+        '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n'
+        '[sandbox]\ntimeout = "8s"\nmemory = "256MiB"\npids = 40\n[policy]\nuse = "open.toml"\n'
+    )
+    files = {
+        "src/calc/__init__.py": SOURCE,
+        "tests/test_calc.py": TEST,
+        "holdpoint.toml": config,
+        "open.toml": OPEN_POLICY,
+    }
+    root = repository(files)
+    target = Target(root, tmp_path / "key")
+    answer = target("init")
+    assert answer.code == 0, answer
+    return target
+
+
+def strays() -> tuple[set[str], set[str]]:
+    """Containers with our label, and our files in the temporary folder."""
+    listed = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", "label=holdpoint"], capture_output=True, text=True, check=True
+    )
+    return set(listed.stdout.split()), {name for name in os.listdir("/tmp") if name.startswith("holdpoint")}
+
+
+def test_every_act_is_no_pass_and_leaves_nothing(open_target: Target, tmp_path: Path) -> None:
+    before = strays()
+    for name, source in ACTS.items():
+        proposal = open_target.proposed(tmp_path / name, SOURCE + "\n\n" + source, name)
+        began = time.monotonic()
+        run = open_target("run", proposal)
+        assert run.code == 1, (name, run)
+        assert run.json["verdict"] in ("fail", "error"), (name, run.json)
+        assert time.monotonic() - began < 60, f"{name} was not stopped within the limits"
+        assert run.json["tests"]["passed"] == 0, (name, run.json)
+    containers, files = strays()
+    assert containers <= before[0]
+    assert files <= before[1]
+    assert git(open_target.root, "status", "--porcelain") == ""
