@@ -37,7 +37,7 @@ class Workspace:
     ledger: Ledger
     store: EvidenceStore
     clock: Callable[[], dt.datetime]
-    inspector: Limited
+    _inspector: Limited | None = None
     _rules: dict[str, Rules] = field(default_factory=dict)
     _imports: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -54,13 +54,20 @@ class Workspace:
             Ledger.open(state.ledger),
             EvidenceStore(state.evidence),
             clock,
-            open_inspector(),
         )
 
     def close(self) -> None:
         """Ends the parsing child and releases the database."""
-        self.inspector.close()
+        if self._inspector is not None:
+            self._inspector.close()
         self.ledger.close()
+
+    @property
+    def inspector(self) -> Limited:
+        """The bounded child that parses; started when something is to be parsed."""
+        if self._inspector is None:
+            self._inspector = open_inspector()
+        return self._inspector
 
     def rules_at(self, commit: str) -> Rules:
         """Configuration and policy at the commit; they never come from anywhere else."""

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-import libcst
-
 from harness.patch.names import Source
 from harness.patch.resolve import TooManyMeanings
 from harness.records import Record
@@ -145,6 +143,8 @@ def _parsed(text: str) -> Source:
 
 def _round_trips(text: str) -> bool:
     body = text.removeprefix(_BOM)
+    import libcst  # a tenth of a second: only the bounded child, which parses, pays for it
+
     try:
         return libcst.parse_module(body).code == body
     except libcst.ParserSyntaxError as error:
