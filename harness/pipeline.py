@@ -6,15 +6,19 @@
 Every rule comes from the base commit. A stage takes one record and returns the next.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import assert_never
 
 from harness.errors import RefusedError, UsageError
+from harness.judgement import findings as judged
+from harness.judgement import landing
 from harness.ledger import ProposalView
 from harness.ledger.events import ProposeAccepted, ProposeIntended, ProposeRefused, RunFinished, RunIntended
-from harness.patch import Malformed, from_overlay
-from harness.policy import blocked, check, refusal
+from harness.patch import Malformed
+from harness.policy import blocked
 from harness.records import (
     Candidate,
     Evidence,
@@ -32,7 +36,6 @@ from harness.trial.metrics import tie_breakers
 from harness.trial.verdict import conclude as judge
 from harness.workspace import Rules, Workspace
 
-Kind = Literal["agent", "person"]
 RUNNABLE = (
     "accepted",
     "running",
@@ -88,15 +91,10 @@ class Executed:
     examined: Examined
 
 
-def kind_of(author: str) -> Kind:
-    """Whose proposal it is; agents have the narrower rights."""
-    return "agent" if author.startswith("agent:") else "person"
-
-
 def propose(work: Workspace, draft: Draft) -> ProposalView:
     """Numbers, judges and commits one draft; the view's state is `accepted` or `refused`."""
     number = _number(work, draft)
-    findings = _findings(work, draft.patch, work.rules_at(draft.base), kind_of(draft.author))
+    findings = judged(work, draft.patch, work.rules_at(draft.base), draft.author)
     if isinstance(draft.patch, Malformed) or blocked(findings):
         work.ledger.append(ProposeRefused(id=number, findings=findings), work.clock())
     else:
@@ -111,6 +109,26 @@ def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Set
     if isinstance(prepared, Settled):
         return prepared
     return conclude(work, execute(lab, prepared))
+
+
+def run_many(work: Workspace, lab: Lab, proposals: Iterable[str], pool: Executor) -> Iterator[Settled]:
+    """Runs several, in the pool's threads, and settles them in the order given.
+
+    Noisy metrics are measured alone: where the base has any, one proposal runs at a time.
+    """
+    running: deque[Settled | Future[Executed]] = deque()
+    for name in proposals:
+        made = prepare(work, name)
+        if isinstance(made, Settled):
+            running.append(made)
+            continue
+        alone = any(not metric.exact for metric in made.rules.config.metrics)
+        if alone:
+            yield from _settled(work, running)
+        running.append(pool.submit(execute, lab, made))
+        if alone:
+            yield from _settled(work, running)
+    yield from _settled(work, running)
 
 
 def prepare(work: Workspace, proposal: str, *, again: bool = False) -> Prepared | Settled:
@@ -203,6 +221,12 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
     return Settled(event=event, cached=False)
 
 
+def _settled(work: Workspace, running: "deque[Settled | Future[Executed]]") -> Iterator[Settled]:
+    while running:
+        first = running.popleft()
+        yield first if isinstance(first, Settled) else conclude(work, first.result())
+
+
 def _number(work: Workspace, draft: Draft) -> str:
     """Writes the intent: from here on the proposal has a number and survives a crash."""
     if draft.parent is not None and work.view(draft.parent).candidate is None:
@@ -222,53 +246,6 @@ def _number(work: Workspace, draft: Draft) -> str:
     intent = ProposeIntended(id=number, proposal=proposal, digest=digest, launcher=draft.launcher)
     work.ledger.append(intent, work.clock())
     return number
-
-
-def _findings(work: Workspace, patch: Patch | Malformed, rules: Rules, kind: Kind) -> tuple[Finding, ...]:
-    """What the policy at one commit finds in a patch on it."""
-    match patch:
-        case Malformed():
-            return (refusal(patch),)
-        case Patch():
-            found = check(patch, rules.policy, rules.config, kind, work.inspector, work.imports_at(rules.commit))
-            return (*found, *_self_modification(patch, rules))
-        case _:
-            assert_never(patch)
-
-
-def _changes(work: Workspace, tip: str, merge: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The merge's difference to the tip as an overlay: new contents, and removed paths."""
-    changed = tuple(work.repo.changed_paths(tip, merge))
-    after = dict(work.repo.read_matching(merge, changed)) if changed else {}
-    return after, tuple(path for path in changed if path not in after)
-
-
-def _self_modification(patch: Patch, rules: Rules) -> tuple[Finding, ...]:
-    """The proposer's own package may be the target only where the target opted in."""
-    agent = rules.config.agent
-    if agent is None:
-        return ()
-    package = agent.module.split(".")[0]
-    touched = [edit.path for edit in patch.edits if package in edit.path.removesuffix(".py").split("/")]
-    if not touched:
-        return ()
-    allowed = rules.config.self_.allow
-    message = (
-        "the proposing agent's own package changes; self-modification is not recommended in production"
-        if allowed
-        else "the proposing agent's own package changes, and [self] allow is false; set it to true to opt in"
-    )
-    severity: Literal["info", "critical"] = "info" if allowed else "critical"
-    return (
-        Finding(
-            rule="self-modification",
-            severity=severity,
-            path=touched[0],
-            line=0,
-            message=message,
-            blocking=not allowed,
-        ),
-    )
 
 
 def _commit(work: Workspace, number: str, draft: Draft, patch: Patch) -> Candidate:
@@ -334,14 +311,13 @@ def _unmergeable(work: Workspace, view: ProposalView, tip: str, rules: Rules, co
 def _prepared(work: Workspace, view: ProposalView, tip: str, rules: Rules, made: Merged) -> Prepared:
     """The complete question: what is tested is what would land, its ancestors' changes included, judged once more."""
     parent = work.view(view.proposal.parent) if view.proposal.parent else None
-    landing = from_overlay(*_changes(work, tip, made.commit), lambda path: work.repo.read(tip, path))
     return Prepared(
         proposal=view.id,
         rules=rules,
         tip=tip,
         merge=made.commit,
         tree=made.tree,
-        findings=_findings(work, landing, rules, kind_of(view.proposal.author)),
+        findings=judged(work, landing(work, tip, made.commit), rules, view.proposal.author),
         question=Question(
             base=tip,
             merge=made.commit,

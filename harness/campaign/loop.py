@@ -8,7 +8,7 @@ measured and never asked to propose before a person approved it.
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer
@@ -18,7 +18,7 @@ from harness.errors import EnvironmentFault, UsageError
 from harness.ledger import ProposalView
 from harness.ledger.events import CampaignFinished, CampaignStarted, CampaignStepped
 from harness.patch import from_overlay
-from harness.pipeline import Draft, Executed, Prepared, conclude, execute, prepare, propose
+from harness.pipeline import Draft, propose, run_many
 from harness.records import canonical_json, sha256
 from harness.target import AgentSection, TargetConfig
 from harness.trial.lab import Lab
@@ -103,21 +103,19 @@ class Campaign:
 
     def _generation(self, number: int, agent: BoxedAgent, pool: ThreadPoolExecutor) -> None:
         """Proposes, settles and chooses; one step in the ledger says that it is complete."""
-        running: list[Future[Executed]] = []
         names: list[str] = []
-        for view in self._proposals(number, agent):
-            names.append(view.id)
-            if view.candidate is None:
-                self._show(number, view)
-                continue
-            made = prepare(self.work, view.id)
-            if isinstance(made, Prepared):
-                running.append(pool.submit(execute, self.lab, made))
         passed: list[ProposalView] = []
-        for future in running:
-            executed = future.result()
-            conclude(self.work, executed)
-            view = self.work.view(executed.prepared.proposal)
+
+        def accepted_ones() -> Iterator[str]:
+            for view in self._proposals(number, agent):
+                names.append(view.id)
+                if view.candidate is None:
+                    self._show(number, view)
+                else:
+                    yield view.id
+
+        for settled in run_many(self.work, self.lab, accepted_ones(), pool):
+            view = self.work.view(settled.event.id)
             if view.state == "waiting":
                 passed.append(view)
             self._show(number, view)

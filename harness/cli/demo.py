@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +25,9 @@ from harness.cli.review import open_screen
 from harness.cli.shell import Shell, now, person, shell_of
 from harness.data import data_dir
 from harness.errors import UsageError
+from harness.ledger import ProposalView
 from harness.patch import Malformed, from_diff, from_edits, from_overlay
-from harness.pipeline import Draft, propose, run
+from harness.pipeline import Draft, propose, run_many
 from harness.records import Patch
 from harness.repo import Repo
 from harness.text import visible_line
@@ -36,6 +38,8 @@ MARK = ".holdpoint-demo"
 MINUTES = 5.0
 RESERVE = 0.5  # minutes kept for what is under way when the budget ends
 SEED = 7
+WORKERS = 2
+EXAMPLE = "agent:example-"
 
 
 def register(app: typer.Typer) -> None:
@@ -123,16 +127,17 @@ def _campaign(work: Workspace) -> str | None:
 
 def _examples(shell: Shell, work: Workspace, lab: Lab) -> None:
     """Proposes the shipped examples, hostile and malformed ones included, and runs those that the policy lets in."""
-    known = {view.proposal.title: view for view in work.ledger.state.proposals.values()}
+    known = {(view.proposal.author, view.proposal.title): view for view in work.ledger.state.proposals.values()}
+    wanted: list[str] = []
     for folder in sorted((data_dir("proposals") / "examples").glob("*/*/")):
         meta = json.loads((folder / "meta.json").read_text())
-        title = f"[example, {folder.parent.name}] {meta['title']}"
-        view = known.get(title) or propose(
+        author = f"{EXAMPLE}{folder.parent.name}"
+        view = known.get((author, meta["title"])) or propose(
             work,
             Draft(
-                title=title,
+                title=meta["title"],
                 rationale=str(meta["why"]),
-                author=f"agent:example-{folder.parent.name}",
+                author=author,
                 launcher=person(),
                 base=work.tip(),
                 parent=None,
@@ -141,9 +146,18 @@ def _examples(shell: Shell, work: Workspace, lab: Lab) -> None:
             ),
         )
         if view.state in ("accepted", "running", "error"):
-            run(work, lab, view.id)
-            view = work.view(view.id)
-        shell.progress(f"{view.id} {view.state:8} {visible_line(title, 90)}")
+            wanted.append(view.id)
+        else:
+            _say(shell, view)
+    shell.progress(f"{len(wanted)} examples got past the policy; the sandbox judges them")
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for settled in run_many(work, lab, wanted, pool):
+            _say(shell, work.view(settled.event.id))
+
+
+def _say(shell: Shell, view: ProposalView) -> None:
+    who = view.proposal.author.removeprefix("agent:")
+    shell.progress(f"{view.id} {view.state:8} {who:18} {visible_line(view.proposal.title, 70)}")
 
 
 def _patch(work: Workspace, folder: Path) -> Patch | Malformed:
@@ -180,21 +194,21 @@ def _content(work: Workspace, campaign: str, target: Path) -> dict[str, Any]:
 
 def _table(content: dict[str, Any]) -> None:
     """The examples, what passed, and a sample of what did not: a person reads tens of rows, not hundreds."""
-    table = Table(title="proposals", show_lines=False, expand=True)
-    for name in ("proposal", "what it changes", "findings", "tests", "effect", "verdict"):
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 150
+    table = Table(title="proposals", expand=True)
+    for name in ("proposal", "by", "what it changes", "findings", "tests", "effect", "verdict"):
         table.add_column(name, overflow="fold")
     rows = content["table"]
-    shown = [r for r in rows if r["author"].startswith("agent:example") or r["verdict"] == "pass"]
+    shown = [r for r in rows if r["author"].startswith(EXAMPLE) or r["verdict"] == "pass"]
     for r in shown:
-        cells = (r["proposal"], r["title"], r["findings"], r["tests"], r["effect"], r["verdict"])
-        table.add_row(*(Text(visible_line(cell, 160)) for cell in cells))
-    console = Console(highlight=False, markup=False)
+        who = r["author"].removeprefix("agent:")
+        cells = (r["proposal"], who, r["title"], r["findings"], r["tests"], r["effect"], r["verdict"])
+        table.add_row(*(Text(visible_line(cell, 200)) for cell in cells))
     console.print(table)
     if len(rows) > len(shown):
-        console.print(
-            f"… and {len(rows) - len(shown)} proposals of the campaign that failed or were refused",
-            markup=False,
-        )
+        console.print(f"… and {len(rows) - len(shown)} proposals of the campaign that failed or were refused")
 
 
 def _closing(content: dict[str, Any], target: Path) -> str:

@@ -220,7 +220,7 @@ def test_an_honest_repair_is_solved_and_measured_the_same_twice(host: Host) -> N
     assert 0 < first.total("validation_solved") < PER_SET
     assert second.asked["scratch"] == 0  # outcomes are remembered by source text
     solved = [task for task, value in first.values["training_solved"].items() if value]
-    assert any(1 < first.values["training_evaluations"][task] < 60 for task in solved)
+    assert any(1 < first.values["training_evaluations"][task] < 80 for task in solved)
     beaten = measure({m: first.total(m) for m in ("training_solved", "training_evaluations")})
     assert beaten.stopped
     assert "validation_solved" not in beaten.values
@@ -440,7 +440,7 @@ def test_visible_tests_alone_are_not_enough(host: Host) -> None:
 
 
 def test_evaluations_are_counted_by_the_judge(host: Host) -> None:
-    """Sixty evaluations a task and not one more, whatever the candidate believes."""
+    """Eighty evaluations a task and not one more, whatever the candidate believes."""
     batches: list[int] = []
 
     def cheat(body: Body) -> Any:
@@ -451,7 +451,7 @@ def test_evaluations_are_counted_by_the_judge(host: Host) -> None:
         return {"type": "evaluate", "sources": [f"x = {batches[-1] + n}" for n in range(32)]}
 
     assert unsolved(host.measure(on_first(cheat)))
-    assert batches[:2] == [60, 60]
+    assert batches[:2] == [80, 80]
 
 
 @pytest.mark.parametrize("silence", [None, {"raw": 1, "id": 10**6, "body": {}}, {"raw": 1, "body": 3}, ["no object"]])

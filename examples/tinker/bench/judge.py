@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-BUDGET = 60  # evaluations a task
+BUDGET = 80  # evaluations a task
 CHUNK = 12  # sources a message to scratch
 MOST = 32  # sources a message from the candidate
 LONGEST = 8_000  # characters of one source
+PATIENCE = 100  # sources of one run that end by a signal (time, memory): honest ones rarely do, and they cost most
 RESTARTS = 2  # candidates that crash get a new container so often in one run
-FLEETING = ("ended scratch", "signal 9")  # ends that the machine may have caused: never remembered
+FLEETING = "signal 9"  # an end that the machine may have caused: never remembered
 SETS = ("training", "validation")
 
 
@@ -93,7 +94,7 @@ class Outcomes:
     """Runs sources through scratch, compares, and remembers complete outcomes by task and normalised source."""
 
     def __init__(self, host: Host) -> None:
-        self.host = host
+        self.host, self.patience = host, PATIENCE
         self.by_text: dict[bytes, bool] = {}
         self.by_tree: dict[bytes, bool] = {}
         self.facts: dict[str, dict[str, dict[str, int]]] = {}
@@ -142,11 +143,13 @@ class Outcomes:
         tests = task.visible if which == "visible" else task.visible + task.hidden
         results = []
         for source, outcome in zip(sources, self.scratch(task, sources, tests), strict=False):
-            if outcome.get("end") == "wall":
-                raise Gone("a source that sleeps", final=True)  # not remembered: seconds are not reproducible
-            result = outcome.get("end") == "done" and same(outcome.get("outputs")) == same([out for _, out in tests])
+            end = str(outcome.get("end"))
+            self.patience -= end.startswith("signal")
+            if end == "wall" or self.patience < 0:
+                raise Gone("sources that sleep, or use up their time", final=True)  # seconds are not reproducible
+            result = end == "done" and same(outcome.get("outputs")) == same([out for _, out in tests])
             results.append(result)
-            if outcome.get("end") not in FLEETING:
+            if end != FLEETING:
                 self.by_text[self.key(which, task, source)] = result
                 if tree := self.tree(which, task, source):
                     self.by_tree[tree] = result
@@ -155,7 +158,7 @@ class Outcomes:
     def scratch(
         self, task: Task, sources: Sequence[str], tests: Sequence[tuple[Any, Any]], trace: bool = False
     ) -> list[dict[str, Any]]:
-        """What scratch saw. Source that ends scratch itself is looked for one by one, and has failed."""
+        """What scratch saw; a source that ends scratch itself ends the run."""
         job = {"type": "run", "function": task.function, "args": [args for args, _ in tests], "trace": trace}
         for some in (sources, sources[:1]):
             try:
@@ -165,7 +168,7 @@ class Outcomes:
             except (Gone, KeyError, TypeError):
                 pass
             self.host.restart("scratch")
-        return [{"end": "ended scratch"}]
+        raise Gone("a source that ends scratch", final=True)
 
     def located(self, task: Task) -> dict[str, dict[str, int]]:
         """How many failing and how many passing visible tests run each line of the buggy source."""
@@ -186,7 +189,7 @@ class Run:
     def __init__(self, host: Host, outcomes: Outcomes, tasks: Sequence[Task], beat: Mapping[str, float] | None) -> None:
         self.host, self.outcomes, self.tasks, self.beat = host, outcomes, tasks, beat
         self.solved, self.used = dict.fromkeys(SETS, 0), dict.fromkeys(SETS, 0)
-        self.restarts, self.over = RESTARTS, False
+        self.restarts, self.over, outcomes.patience = RESTARTS, False, PATIENCE
 
     def all(self) -> None:
         for number, task in enumerate(self.tasks):

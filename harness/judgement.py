@@ -1,0 +1,65 @@
+"""What the rules of one commit find in a patch; decides nothing beyond the findings."""
+
+from typing import Literal, assert_never
+
+from harness.patch import Malformed, from_overlay
+from harness.policy import check, refusal
+from harness.records import Finding, Patch
+from harness.workspace import Rules, Workspace
+
+Kind = Literal["agent", "person"]
+
+
+def kind_of(author: str) -> Kind:
+    """Whose proposal it is; agents have the narrower rights."""
+    return "agent" if author.startswith("agent:") else "person"
+
+
+def findings(work: Workspace, patch: Patch | Malformed, rules: Rules, author: str) -> tuple[Finding, ...]:
+    """What the policy at one commit finds in a patch on it."""
+    match patch:
+        case Malformed():
+            return (refusal(patch),)
+        case Patch():
+            found = check(
+                patch, rules.policy, rules.config, kind_of(author), work.inspector, work.imports_at(rules.commit)
+            )
+            return (*found, *_self_modification(patch, rules))
+        case _:
+            assert_never(patch)
+
+
+def landing(work: Workspace, tip: str, merge: str) -> Patch | Malformed:
+    """The merge's whole difference to the tip as a patch, its ancestors' changes included."""
+    changed = tuple(work.repo.changed_paths(tip, merge))
+    after = dict(work.repo.read_matching(merge, changed)) if changed else {}
+    gone = tuple(path for path in changed if path not in after)
+    return from_overlay(after, gone, lambda path: work.repo.read(tip, path))
+
+
+def _self_modification(patch: Patch, rules: Rules) -> tuple[Finding, ...]:
+    """The proposer's own package may be the target only where the target opted in."""
+    agent = rules.config.agent
+    if agent is None:
+        return ()
+    package = agent.module.split(".")[0]
+    touched = [edit.path for edit in patch.edits if package in edit.path.removesuffix(".py").split("/")]
+    if not touched:
+        return ()
+    allowed = rules.config.self_.allow
+    message = (
+        "the proposing agent's own package changes; self-modification is not recommended in production"
+        if allowed
+        else "the proposing agent's own package changes, and [self] allow is false; set it to true to opt in"
+    )
+    severity: Literal["info", "critical"] = "info" if allowed else "critical"
+    return (
+        Finding(
+            rule="self-modification",
+            severity=severity,
+            path=touched[0],
+            line=0,
+            message=message,
+            blocking=not allowed,
+        ),
+    )
