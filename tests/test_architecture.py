@@ -11,9 +11,30 @@ HARNESS = ROOT / "harness"
 
 # From the top down: a part may import what stands below it, and never what stands above or beside it.
 LAYERS = (
-    "cli", "doctor", "tui", "campaign", "agent", "pipeline", "judgement", "workspace", "gate", "trial", "evidence", "container",
-    "repo", "ledger", "policy", "patch", "stats", "target", "limited", "text", "data", "records", "errors",
-)  # fmt: skip
+    "cli",
+    "doctor",
+    "tui",
+    "campaign",
+    "agent",
+    "pipeline",
+    "judgement",
+    "workspace",
+    "gate",
+    "trial",
+    "evidence",
+    "container",
+    "repo",
+    "ledger",
+    "policy",
+    "patch",
+    "stats",
+    "target",
+    "limited",
+    "text",
+    "data",
+    "records",
+    "errors",
+)
 
 # One owner for each library that reaches outside; nobody else sees its types.
 OWNERS = {

@@ -61,7 +61,7 @@ def command(
     shell = shell_of(context)
     folder = _folder(at, anew=anew)
     started = time.monotonic()
-    target = _target(shell, folder)
+    target = make_target(shell, folder)
     inside = replace(shell, repo=target)
     with opened(inside, lock="demo") as work:
         name = _campaign(work)
@@ -93,7 +93,7 @@ def _folder(at: Path | None, *, anew: bool) -> Path:
     return folder
 
 
-def _target(shell: Shell, folder: Path) -> Path:
+def make_target(shell: Shell, folder: Path) -> Path:
     """A fresh repository of tinker, made a target whose one reviewer is whoever runs the demo."""
     target, ready = folder / "tinker", folder / ".ready"
     if ready.exists():

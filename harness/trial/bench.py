@@ -65,7 +65,10 @@ class BenchRunner:
         self._judge_files = inputs.read(inputs.base_commit, (*bench.files, bench.judge))
         self._scratch_files = inputs.read(inputs.base_commit, (bench.scratch,)) if bench.scratch is not None else {}
         life = bench.total + _GRACE
-        self._specs = {role: inputs.spec(inputs.image, role, warm, life) for role in ("candidate", "scratch")}
+        self._specs = {
+            "candidate": inputs.spec(inputs.image, "candidate", warm, life),
+            "scratch": inputs.spec(inputs.image, "scratch", timeout=life),
+        }
         self._specs["judge"] = inputs.spec(inputs.image, "judge", timeout=life)
         self._stack = ExitStack()
         self._take: dict[str, Callable[[], Session]] = {}

@@ -1,6 +1,5 @@
 """Bad input of every kind ends in one clear error with the next step, and nothing acknowledged is lost."""
 
-import os
 import signal
 import subprocess
 import time
@@ -126,6 +125,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+def began_or_ended(target: Target, number: int, running: "subprocess.Popen[bytes]") -> bool:
+    """Whether the run of a proposal is under way, or over already."""
+    return target("status").json["proposals"][number]["state"] == "running" or running.poll() is not None
+
+
 def leftovers() -> set[str]:
     """Containers of any harness, by id."""
     listed = subprocess.run(
@@ -142,11 +146,7 @@ def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_pat
             [*COMMAND, "--repo", str(target.root), "run", "--again", accepted[number % 2]],
             env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_for(
-            lambda n=number: (
-                target("status").json["proposals"][n % 2]["state"] == "running" or running.poll() is not None
-            )
-        )
+        wait_for(partial(began_or_ended, target, number % 2, running))
         time.sleep(0.15 * number)
         running.send_signal(sent)
         running.wait(30)
@@ -157,4 +157,3 @@ def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_pat
     assert [row["state"] for row in target("status").json["proposals"]] == ["waiting", "waiting"]
     assert target("verify").code == 0
     assert leftovers() <= before, "the next run reaps what a killed one left"
-    assert os.listdir(target.root / ".git/holdpoint")

@@ -1,7 +1,7 @@
 """Candidates that exit, hang, fork and flood: a verdict other than pass, within the limits, and nothing left behind."""
 
-import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +56,7 @@ def strays() -> tuple[set[str], set[str]]:
     listed = subprocess.run(
         ["docker", "ps", "-aq", "--filter", "label=holdpoint"], capture_output=True, text=True, check=True
     )
-    return set(listed.stdout.split()), {name for name in os.listdir("/tmp") if name.startswith("holdpoint")}
+    return set(listed.stdout.split()), {path.name for path in Path(tempfile.gettempdir()).glob("holdpoint*")}
 
 
 def test_every_act_is_no_pass_and_leaves_nothing(open_target: Target, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -133,10 +134,8 @@ class Outcomes:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def tree(self, which: str, task: Task, source: str) -> bytes | None:
-        try:
-            return self.key(which, task, ast.dump(ast.parse(source)))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+        normal = normalised(source)
+        return None if normal is None else self.key(which, task, normal)
 
     def run(self, task: Task, which: str, sources: Sequence[str]) -> list[bool]:
         """At least one result, at most one a source."""
@@ -251,6 +250,15 @@ class Run:
                     return None
                 case _:
                     malformed()
+
+
+@lru_cache(maxsize=MOST)
+def normalised(source: str) -> str | None:
+    """The source without layout and comments; None when it is not Python."""
+    try:
+        return ast.dump(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def check(source: Any) -> str:
