@@ -46,13 +46,13 @@ class Reading:
         return self._work.store.evidence(digest) if digest else None
 
     def rows(self, now: datetime) -> tuple[QueueRow, ...]:
-        """What waits for a person: wins first, then the longest waiting; deferred ones once their time has come."""
-        rows = [
-            self._row(view)
+        """What waits for a person: wins first, the largest before all; deferred ones once their time has come."""
+        waiting = [
+            view
             for view in self._work.ledger.state.proposals.values()
             if view.state in _WAITING and not _put_off(view, now)
         ]
-        return tuple(sorted(rows, key=lambda row: (row.state == "approved", "win" not in row.effect, row.since)))
+        return tuple(self._row(view) for view in sorted(waiting, key=_place))
 
     def _row(self, view: ProposalView) -> QueueRow:
         added, removed = self._counted(view)
@@ -183,6 +183,14 @@ def effect_words(effects: tuple[Effect, ...]) -> str:
 def _effect(effect: Effect) -> str:
     span = "" if effect.low is None or effect.high is None else f" [{effect.low:+.3g}, {effect.high:+.3g}]"
     return f"{effect.outcome} {effect.metric} {effect.estimate:+.3g}{span}"
+
+
+def _place(view: ProposalView) -> tuple[bool, bool, tuple[float, ...], datetime]:
+    """Sorts the queue: what is approved last, wins first, by their objectives in order, then the longest waiting."""
+    effects = view.run.effects if view.run else ()
+    wins = any(effect.outcome == "win" for effect in effects)
+    gains = tuple(-effect.estimate for effect in effects if effect.role == "objective") if wins else ()
+    return view.state == "approved", not wins, gains, view.since
 
 
 def _put_off(view: ProposalView, now: datetime) -> bool:
