@@ -56,7 +56,7 @@ class FlipBetting:
         if d:  # a tie is worth exactly 1 and has no say in the scale
             insort(self._magnitudes, abs(d))
             scale = _median_sorted(self._magnitudes) / _MAD
-            self._logs += np.log1p(_bounded(np.asarray(BETS) * (d / scale)))
+            self._logs += np.log1p(_stakes(np.asarray(BETS), d, scale))
         self.e = float(_mean_exp(self._logs, 0))
         self.peak = max(self.peak, self.e)
         return self.e
@@ -69,7 +69,7 @@ def e_path(d: Floats) -> Floats:
     bets = np.asarray(BETS).reshape(-1, *([1] * (d.ndim - 1)))
     for i in range(d.shape[-1]):
         scale = _median_finite(magnitudes[..., : i + 1]) / _MAD
-        logs[..., i] = np.log1p(_bounded(bets * (d[..., i] / scale)))
+        logs[..., i] = np.log1p(_stakes(bets, d[..., i], scale))
     return _mean_exp(np.cumsum(logs, axis=-1), 0)
 
 
@@ -104,8 +104,10 @@ def interval(d: Floats, alpha: float) -> tuple[float | None, float | None]:
     )
 
 
-def _bounded(bets: Floats) -> Floats:
-    return np.clip(np.tanh(bets), -_CEILING, _CEILING)
+def _stakes(bets: Floats, d: Floats | float, scale: Floats | float) -> Floats:
+    """What each bet puts on this pair's sign; beside a scale of almost nothing any difference is all there is."""
+    with np.errstate(over="ignore"):
+        return np.clip(np.tanh(bets * (d / scale)), -_CEILING, _CEILING)
 
 
 def _mean_exp(logs: Floats, axis: int) -> Floats:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hostile_port import PAYLOADS, SHEET_TAGS
 from memory_port import TREE
-from terminal import Terminal, program
 
 from harness.text import mark
+from tests.shared.terminal import Terminal, program
 
 ROOT = Path(__file__).parents[2]
 REASON = "every hunk read, order only"

@@ -1,6 +1,7 @@
 """Proposals: deterministic, confined to the policy, readable, valid Python. Which of them help is not known here."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_a_proposal_stays_short_and_says_what_it_changes(proposals):
         assert proposal["rationale"].startswith(proposal["title"])
         lines, before = proposal["edits"][0]["content"].count("\n"), TEXT.count("\n")
         assert lines <= before + 2
-        assert "\t" not in proposal["edits"][0]["content"]
+        rows = [line for line in proposal["edits"][0]["content"].splitlines() if line.lstrip().startswith(("(", '"'))]
+        assert all(re.match(r' {4}[("]', row) for row in rows if not row.endswith('"""'))  # laid out as a person would
 
 
 def test_a_full_table_grows_no_further():

@@ -56,7 +56,7 @@ class Draft:
         said = self.rows(rows, [f"{{{key}}}" for _, _, table in tables if isinstance(table, dict) for key in table])
         form, whole = ("    {}: {},\n", "{{\n{}}}") if isinstance(value, dict) else ("    ({}, {}),\n", "{}")
         lines = (form.format(*(json.dumps(cell, ensure_ascii=False) for cell in row)) for row in rows)
-        self.text = problem.apply(site, whole.format("".join(lines)).strip())
+        self.text = self.text[: site.start] + whole.format("".join(lines)).strip() + self.text[site.end :]
         return f"{name}: {said}"
 
     def rows(self, rows: list[list[str]], holes: list[str]) -> str:
