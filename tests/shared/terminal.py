@@ -90,4 +90,10 @@ def program(folder: Path, name: str) -> list[str]:
     """The command that runs the review screen over one of the ports of at_terminal.py."""
     import sys  # the interpreter of the tests is the one of the program
 
-    return [sys.executable, "-P", str(Path(__file__).parent.parent / "tui" / "at_terminal.py"), name, str(folder / "report.json")]
+    return [
+        sys.executable,
+        "-P",
+        str(Path(__file__).parent.parent / "tui" / "at_terminal.py"),
+        name,
+        str(folder / "report.json"),
+    ]
