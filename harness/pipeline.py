@@ -111,14 +111,16 @@ def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Set
     return conclude(work, execute(lab, prepared))
 
 
-def run_many(work: Workspace, lab: Lab, proposals: Iterable[str], pool: Executor) -> Iterator[Settled]:
+def run_many(
+    work: Workspace, lab: Lab, proposals: Iterable[str], pool: Executor, *, again: bool = False
+) -> Iterator[Settled]:
     """Runs several, in the pool's threads, and settles them in the order given.
 
     Noisy metrics are measured alone: where the base has any, one proposal runs at a time.
     """
     running: deque[Settled | Future[Executed]] = deque()
     for name in proposals:
-        made = prepare(work, name)
+        made = prepare(work, name, again=again)
         if isinstance(made, Settled):
             running.append(made)
             continue

@@ -61,7 +61,7 @@ class Campaign:
             raise UsageError("This target names no agent to propose.", "add [agent] module = … to holdpoint.toml")
         generation = self._begin(base)
         deadline = None if self.plan.minutes is None else time.monotonic() + self.plan.minutes * 60
-        with self._agent(base, config, config.agent) as agent, ThreadPoolExecutor(self.plan.workers) as pool:
+        with self._agent(base, config, config.agent) as agent, self.lab.hands(self.plan.workers) as pool:
             while len(self.made) < self.plan.proposals and (deadline is None or time.monotonic() < deadline):
                 before = len(self.made)
                 self._generation(generation, agent, pool)

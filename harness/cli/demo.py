@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -150,7 +149,7 @@ def _examples(shell: Shell, work: Workspace, lab: Lab) -> None:
         else:
             _say(shell, view)
     shell.progress(f"{len(wanted)} examples got past the policy; the sandbox judges them")
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with lab.hands(WORKERS) as pool:
         for settled in run_many(work, lab, wanted, pool):
             _say(shell, work.view(settled.event.id))
 

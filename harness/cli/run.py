@@ -8,9 +8,10 @@ from harness.cli.opened import laboratory, opened
 from harness.cli.shell import DONE, REFUSED, shell_of
 from harness.cli.words import effect_words
 from harness.errors import UsageError
-from harness.pipeline import Settled, run
+from harness.pipeline import Settled, run_many
 from harness.workspace import Workspace
 
+WORKERS = 2
 PENDING = ("accepted", "running", "inconclusive", "error")
 
 
@@ -34,11 +35,10 @@ def command(
         if every:
             wanted = [view.id for view in work.ledger.state.proposals.values() if view.state in PENDING]
         documents: list[dict[str, Any]] = []
-        with laboratory(shell, work) as lab:
-            for name in wanted:
-                settled = run(work, lab, name, again=again)
+        with laboratory(shell, work) as lab, lab.hands(WORKERS) as pool:
+            for settled in run_many(work, lab, wanted, pool, again=again):
                 documents.append(document(work, settled))
-                shell.progress(f"{name}: {settled.event.verdict}{' (known)' if settled.cached else ''}")
+                shell.progress(f"{settled.event.id}: {settled.event.verdict}{' (known)' if settled.cached else ''}")
     code = DONE if all(found["verdict"] == "pass" for found in documents) else REFUSED
     words = "\n".join(map(in_words, documents)) or "nothing to run"
     if every or len(documents) != 1:

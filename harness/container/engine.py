@@ -53,6 +53,7 @@ class Engine:
     def __init__(self, api: docker.APIClient, host: str) -> None:
         self._api = api
         self._open: dict[str, Session | None] = {}
+        self._abandoned = False
         self.info = self._describe(host)
 
     @classmethod
@@ -80,8 +81,17 @@ class Engine:
         finally:
             self._api.close()
 
+    def abandon(self) -> None:
+        """Starts no more containers and kills those that run: whichever threads use them see their ends at once.
+
+        Their sessions stay their threads' to close; from any thread.
+        """
+        self._abandoned = True
+        for name in list(self._open):
+            self.kill(name)
+
     def start(self, spec: ContainerSpec) -> Session:
-        """Creates, attaches and starts one container under its profile."""
+        """Creates, attaches and starts one container under its profile; `EnvironmentFault` once abandoned."""
         # Named by us, so that an interrupt between the engine's act and its answer still leaves something to remove.
         name = f"holdpoint-{secrets.token_hex(8)}"
         config = container_config(
@@ -92,6 +102,7 @@ class Engine:
             env=spec.env,
             labels={**labels(spec.run_id), ROLE_LABEL: spec.role},
         )
+        self._check_wanted()
         self._open[name] = None
         wire = None
         try:
@@ -99,6 +110,7 @@ class Engine:
                 container = self._api.create_container_from_config(config, name)["Id"]
                 wire = Wire(self._attach(container), spec.profile.limits.output)
                 self._api.start(container)
+            self._check_wanted()
         except BaseException:
             if wire is not None:
                 wire.close()
@@ -202,6 +214,10 @@ class Engine:
         """Removes a local image, if it is there and no container uses it."""
         with calling(f"remove image {reference}"), unless_gone():
             self._api.remove_image(reference, force=False)
+
+    def _check_wanted(self) -> None:
+        if self._abandoned:
+            raise EnvironmentFault("The work was broken off; no container is started any more.")
 
     def _forget(self, name: str) -> None:
         self._open.pop(name, None)

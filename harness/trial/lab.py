@@ -9,6 +9,7 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,18 @@ class Lab:
             return self._examined(inputs, NOT_RUN, None, measured)
         tests = run_tests(self.engine, inputs, "candidate")
         return self._examined(inputs, judge(baseline, tests), tests, measured)
+
+    @contextlib.contextmanager
+    def hands(self, count: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads for `examine`; when the work is broken off, what they run is ended instead of waited for."""
+        pool = ThreadPoolExecutor(count)
+        try:
+            yield pool
+        except BaseException:
+            self.engine.abandon()
+            pool.shutdown(cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def inputs(self, question: Question) -> TrialInputs:
         """The question with the images of its base."""

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -339,3 +340,19 @@ def test_owner_is_this_process_only() -> None:
     assert not is_dead(f"{boot}:4:{pid}:1", running=True)
     assert not is_dead("", running=False)
     assert not is_dead("nonsense", running=False)
+
+
+def test_an_abandoned_engine_ends_what_other_threads_wait_for_and_starts_no_more(image: ImageRef) -> None:
+    with Engine.connect() as connected:
+        session = connected.start(spec(image, "import time; time.sleep(60)"))
+        seen: list[object] = []
+        waiting = threading.Thread(target=lambda: seen.append(session.read_line(30)))
+        began = time.monotonic()
+        waiting.start()
+        connected.abandon()
+        waiting.join(20)
+        assert isinstance(seen[0], Ended)
+        assert time.monotonic() - began < 20
+        with pytest.raises(EnvironmentFault, match="broken off"):
+            connected.start(spec(image, "pass"))
+        session.close()

@@ -105,10 +105,7 @@ def test_a_parser_bomb_is_a_refused_proposal(target: Target, tmp_path: Path) -> 
 
 def test_a_second_harness_waits_its_turn(target: Target, tmp_path: Path) -> None:
     proposal = target.proposed(tmp_path / "slow", SOURCE + "\n\nwhile True:\n    pass\n")
-    first = subprocess.Popen(
-        [*COMMAND, "--repo", str(target.root), "run", proposal],
-        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    first = started(target, "run", proposal)
     try:
         wait_for(lambda: target("status").json["proposals"][0]["state"] == "running")
         second = target("propose", "--overlay", target.overlay(tmp_path / "x", SOURCE + "\n"), "--title", "x")
@@ -116,6 +113,17 @@ def test_a_second_harness_waits_its_turn(target: Target, tmp_path: Path) -> None
     finally:
         first.send_signal(signal.SIGINT)
         assert first.wait(30) == 130
+
+
+def started(target: Target, *arguments: str) -> "subprocess.Popen[bytes]":
+    """The command in a process of its own, which hears Ctrl-C even where the tests run in the background."""
+    return subprocess.Popen(
+        # A shell without job control makes its background jobs ignore Ctrl-C, and that is inherited.
+        ["env", "--default-signal=INT", *COMMAND, "--repo", str(target.root), *arguments],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -143,10 +151,7 @@ def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_pat
     accepted = [target.proposed(tmp_path / f"p{n}", SOURCE + f"\n\nX = {n}\n") for n in range(2)]
     before = leftovers()
     for number, sent in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
-        running = subprocess.Popen(
-            [*COMMAND, "--repo", str(target.root), "run", "--again", accepted[number % 2]],
-            env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        running = started(target, "run", "--again", accepted[number % 2])
         wait_for(partial(began_or_ended, target, number % 2, running))
         time.sleep(0.15 * number)
         running.send_signal(sent)
@@ -158,3 +163,16 @@ def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_pat
     assert [row["state"] for row in target("status").json["proposals"]] == ["waiting", "waiting"]
     assert target("verify").code == 0
     assert leftovers() <= before, "the next run reaps what a killed one left"
+
+
+def test_ctrl_c_ends_several_runs_at_once(target: Target, tmp_path: Path) -> None:
+    endless = SOURCE + "\n\nwhile True:\n    pass\n"
+    for number in range(2):
+        target.proposed(tmp_path / f"e{number}", f"{endless}\nX = {number}\n")
+    running = started(target, "run", "--all")
+    wait_for(lambda: target("status").json["proposals"][0]["state"] == "running")
+    time.sleep(4)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    assert time.monotonic() - began < 30, "the limit of one trial is two minutes"
