@@ -7,6 +7,7 @@ the minutes are not.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.cli.opened import laboratory, opened
 from harness.cli.shell import Shell
 
 SEEDS = (1, 2, 3, 4, 5)
-PROPOSALS = 160
+PROPOSALS = 100
 
 
 def measured(seed: int, proposals: int) -> dict[str, object]:
@@ -52,7 +53,10 @@ def main() -> None:
     parser.add_argument("--proposals", type=int, default=PROPOSALS)
     options = parser.parse_args()
     seeds, proposals = ((1,), 16) if options.quick else (SEEDS, options.proposals)
-    rows = [measured(seed, proposals) for seed in seeds]
+    rows = []
+    for seed in seeds:
+        rows.append(measured(seed, proposals))
+        print(f"seed {seed}: {rows[-1]['before']} → {rows[-1]['after']}", file=sys.stderr, flush=True)
 
     def median(name: str, relative: bool) -> float:
         changes = []

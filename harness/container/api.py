@@ -99,7 +99,7 @@ def _connecting(host: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def calling(what: str, next_step: str = "holdpoint doctor") -> Iterator[None]:
+def calling(what: str, next_step: str = ENSURE) -> Iterator[None]:
     try:
         yield
     except errors.ImageNotFound as error:
@@ -109,6 +109,11 @@ def calling(what: str, next_step: str = "holdpoint doctor") -> Iterator[None]:
         raise EnvironmentFault(f"the engine refused to {what}: {words}.", next_step) from error
     except requests.RequestException as error:
         raise EnvironmentFault(f"the engine went away while asked to {what}.", ENSURE) from error
+
+
+def failed_inside(fault: EnvironmentFault) -> bool:
+    """Whether the engine itself stumbled over a request that was in order (its answer was a 5xx)."""
+    return isinstance(fault.__cause__, errors.APIError) and bool(fault.__cause__.is_server_error())
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any, Self
 import docker
 from docker import errors
 
-from harness.container.api import ENSURE, calling, open_api, unless_gone
+from harness.container.api import ENSURE, calling, failed_inside, open_api, unless_gone
 from harness.container.lease import Kept, labels
 from harness.container.profile import OWNER_LABEL, ROLE_LABEL, Profile, container_config
 from harness.container.session import Session
@@ -22,6 +22,7 @@ from harness.errors import EnvironmentFault
 from harness.records import Record
 
 _UIDS = (200_000, 2_000_000_000)
+_REMOVAL = 15.0  # seconds
 
 
 class EngineInfo(Record):
@@ -127,9 +128,23 @@ class Engine:
             self._api.kill(container, "SIGKILL")
 
     def remove(self, container: str) -> None:
-        """Kills and removes a container with its anonymous volumes; no error if it is gone."""
-        with calling("remove a container"), unless_gone():
-            self._api.remove_container(container, force=True, v=True)
+        """Kills and removes a container with its anonymous volumes; no error if it is gone.
+
+        An engine may fail a removal that meets the container's own end ("directory not empty", seen once in some
+        thousand); it is asked again, for up to `_REMOVAL` seconds.
+        """
+        until, pause = time.monotonic() + _REMOVAL, 0.05
+        while True:
+            try:
+                with calling("remove a container"), unless_gone():
+                    self._api.remove_container(container, force=True, v=True)
+            except EnvironmentFault as fault:
+                if not failed_inside(fault) or time.monotonic() > until:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            else:
+                return
 
     def await_exit(self, container: str, seconds: float) -> bool:
         """Whether the container has ended within `seconds`."""

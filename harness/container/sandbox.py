@@ -75,5 +75,7 @@ def _bytecode(engine: Engine, base: ImageRef, destination: str, files: Mapping[s
     done = run_batch(engine, spec, tar_of(files))
     if done.state.exit_code != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise EnvironmentFault(f"the sandbox's Python could not compile its packages: {last[0]}.", "holdpoint doctor")
+        raise EnvironmentFault(
+            f"the sandbox's Python could not compile its packages: {last[0]}.", "holdpoint engine ensure"
+        )
     return files_of(done.stdout)
