@@ -139,9 +139,8 @@ NOT_PASSING = {
     "exits in a test": GOOD.replace("return a + b", "__import__('os')._exit(0)"),
     "exits politely": "import sys\nsys.exit(0)\n",
     "ends pytest with success": GOOD + "import pytest\npytest.exit('done', returncode=0)\n",
-    "exits behind our back": (
-        GOOD + "import threading, os, time\n"
-        "threading.Thread(target=lambda: (time.sleep(.05), os._exit(0))).start()\n"
+    "exits behind our back": "import os, threading, time\n" + GOOD.replace(
+        "return a + b", "threading.Thread(target=os._exit, args=(0,)).start()\n    time.sleep(60)"
     ),
     "is no Python": "def add(:\n",
     "lacks a name": "def add(a, b):\n    return a + b\n",
