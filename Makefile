@@ -1,6 +1,8 @@
 # The two commands of README.md are `make demo` and `make test`; each does all its own set-up.
 .PHONY: demo test soak lint setup schemas requirements
 PY := .venv/bin/python
+# Processes that share the tests, a file at a time; some tests compare times, so not more than there are cores.
+WORKERS ?= 2
 
 setup:
 	@sh requirements/venv.sh
@@ -18,7 +20,7 @@ lint:
 
 # Fast tests first, so that a mistake shows early; under ten minutes on two cores. With RETRY=1 (CI, on a shared and
 # noisy machine) what failed is run once more, alone, and named: such a test is to be mended.
-tests = $(PY) -m pytest -q -m $(1) $(if $(RETRY),|| \
+tests = $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m $(1) $(if $(RETRY),|| \
 	{ echo "RETRY: what failed above is run once more by itself"; $(PY) -m pytest -q -rA --last-failed -m $(1); })
 
 test: setup lint

@@ -17,13 +17,12 @@ from harness.container import (
     Ended,
     Engine,
     ImageRef,
-    Limits,
     Line,
     Overflow,
+    Profile,
     Session,
     Silence,
     guest_argv,
-    profile_for,
     stream,
 )
 from harness.records import Record
@@ -81,13 +80,13 @@ class BoxedAgent:
         image: ImageRef,
         module: str,
         files: Mapping[str, bytes],
-        limits: Limits,
+        profile: Profile,
         run_id: str,
     ) -> None:
         spec = ContainerSpec(
             image=image.id,
             argv=guest_argv(image),
-            profile=profile_for(limits),
+            profile=profile,
             run_id=run_id,
             role="proposer",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer
 from harness.campaign.plan import Plan
-from harness.container import Limits
+from harness.container import Limits, profile_for
 from harness.errors import EnvironmentFault, UsageError
 from harness.ledger import ProposalView
 from harness.ledger.events import CampaignFinished, CampaignStarted, CampaignStepped
@@ -74,10 +74,12 @@ class Campaign:
 
     def _agent(self, base: str, config: TargetConfig, section: AgentSection) -> BoxedAgent:
         """The base's own agent in a container of its own."""
-        limits = Limits(memory=config.sandbox.memory, cpus=config.sandbox.cpus, pids=config.sandbox.pids)
+        sandbox = config.sandbox
+        limits = Limits(memory=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids)
+        profile = profile_for(limits, sandbox.runtime, self.lab.engine.info.arch)
         files = self.lab.read(base, section.ships)
         room = self.lab.room(base, config)
-        return BoxedAgent(self.lab.engine, room.image, section.module, files, limits, self.lab.run_id)
+        return BoxedAgent(self.lab.engine, room.image, section.module, files, profile, self.lab.run_id)
 
     def _begin(self, base: str) -> int:
         """Starts, or picks up the unfinished campaign of the same plan on the same base; gives the generation."""

@@ -3,7 +3,7 @@
 import typer
 
 from harness.cli.shell import shell_of
-from harness.container import Engine, ensure_engine, ensure_sandbox_image
+from harness.container import Engine, ensure_engine, ensure_sandbox_image, own_list
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,10 @@ def ensure(context: typer.Context) -> None:
         image = ensure_sandbox_image(engine, shell.progress)
     shell.finish(
         "engine",
-        {"engine": info.model_dump(mode="json"), "image": image.model_dump(mode="json")},
+        {
+            "engine": info.model_dump(mode="json"),
+            "image": image.model_dump(mode="json"),
+            "seccomp": "engine" if own_list(info.arch) is None else "holdpoint",
+        },
         f"engine {info.version} (API {info.api}) answers; sandbox image {image.tag} is ready",
     )

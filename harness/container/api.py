@@ -1,6 +1,6 @@
 """The connection to the engine's socket and the words for its faults; the only importer of `docker` beside `engine`.
 
-Untried beyond connecting: Podman's socket, engines over TCP and TLS.
+What was tried of Podman, rootless engines and others is in docs/engines.md.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ _PODMAN = "/run/podman/podman.sock"
 _CALL_TIMEOUT = 120  # seconds for one answer of the engine
 _PROBE_TIMEOUT = 20  # seconds for the first answer at a local socket
 _OLDEST_API = (1, 41)  # private cgroup namespaces
+_WORDS = 400  # characters of an engine's answer that a person is shown
 _GONE = frozenset({404, 409})  # no such container; not running, or being removed already
 
 
@@ -28,21 +29,34 @@ class NoEngineFault(EnvironmentFault):
     """Nothing answers where an engine should be."""
 
 
+class NoPermissionFault(EnvironmentFault):
+    """An engine may be there, and this user may not talk to it."""
+
+
+class OldEngineFault(EnvironmentFault):
+    """The engine speaks only versions of the protocol that lack what the profile needs."""
+
+
+class ImageMissingFault(EnvironmentFault):
+    """The engine does not have the image, and none is fetched while a proposal is run."""
+
+
+class RuntimeMissingFault(EnvironmentFault):
+    """The engine has no runtime of the name that the target asks for."""
+
+
 def open_api(environ: Mapping[str, str] = os.environ) -> tuple[docker.APIClient, str]:
     """A client of DOCKER_HOST, else of Docker's socket, else of Podman's, and its address."""
     host = environ.get("DOCKER_HOST") or _first_socket(environ)
     _require_answer(host)
-    with _connecting(host):
+    with _connecting(host), _new_enough(host):
         arguments = {**kwargs_from_env(environment={**environ}), "base_url": host}
         # DOCKER_API_VERSION is for the command line tool; the newest common version is agreed on here.
         arguments.pop("version", None)
         api = docker.APIClient(version="auto", timeout=_CALL_TIMEOUT, **arguments)
-    if tuple(int(part) for part in api.api_version.split(".")) < _OLDEST_API:
-        api.close()
-        raise EnvironmentFault(
-            f"the engine at {host} speaks API {api.api_version}; holdpoint needs 1.41 (Docker 20.10) or newer.",
-            "upgrade the engine",
-        )
+        if tuple(int(part) for part in api.api_version.split(".")) < _OLDEST_API:
+            api.close()
+            raise errors.InvalidVersion(f"it speaks API {api.api_version}")
     return api, host
 
 
@@ -80,7 +94,7 @@ def _require_answer(host: str) -> None:
             probe.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
             answered = probe.recv(1) != b""
         except PermissionError as error:
-            raise EnvironmentFault(
+            raise NoPermissionFault(
                 f"this user may not talk to the container engine at {host}.",
                 "add the user to the group docker and log in again, or run as root",
             ) from error
@@ -99,13 +113,27 @@ def _connecting(host: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _new_enough(host: str) -> Iterator[None]:
+    try:
+        yield
+    except errors.InvalidVersion as error:  # the library's own, of versions that are older still, or ours
+        words = str(error).rstrip(".")
+        raise OldEngineFault(
+            f"the engine at {host} is too old ({words}); holdpoint needs API 1.41 (Docker 20.10, Podman 4) or newer.",
+            "upgrade the engine",
+        ) from error
+
+
+@contextlib.contextmanager
 def calling(what: str, next_step: str = ENSURE) -> Iterator[None]:
     try:
         yield
     except errors.ImageNotFound as error:
-        raise EnvironmentFault(f"the engine cannot {what}: it does not have that image.", ENSURE) from error
+        raise ImageMissingFault(f"the engine cannot {what}: it does not have that image.", ENSURE) from error
     except errors.APIError as error:
         words = str(error.explanation or error).strip().rstrip(".")
+        if len(words) > _WORDS:  # an engine may quote the whole seccomp list
+            words = f"{words[: _WORDS // 2]} … {words[-_WORDS // 2 :]}"
         raise EnvironmentFault(f"the engine refused to {what}: {words}.", next_step) from error
     except requests.RequestException as error:
         raise EnvironmentFault(f"the engine went away while asked to {what}.", ENSURE) from error

@@ -7,9 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from harness.container import apt
 from harness.container.engine import ContainerSpec, Engine
@@ -17,6 +15,7 @@ from harness.container.guest import ImageRef, run_batch
 from harness.container.profile import MIB, Limits, profile_for
 from harness.errors import EnvironmentFault, UsageError
 from harness.records import canonical_json, sha256
+from harness.scratch import Scratch
 
 VARIABLE = "HOLDPOINT_BASE_IMAGE"
 _SUITE = "bookworm"
@@ -32,9 +31,14 @@ def base_image(engine: Engine, report: Callable[[str], None], environ: Mapping[s
     named = environ.get(VARIABLE, "").strip()
     if named:
         return _named(engine, named, report)
-    tag = f"holdpoint/base:{sha256(canonical_json(_RECIPE)).removeprefix('sha256:')[:32]}"
-    known = engine.image_id(tag)
+    tag = base_tag()
+    known = engine.used(tag)
     return ImageRef(tag=tag, id=known or _bootstrap(engine, tag, report), python="/usr/bin/python3")
+
+
+def base_tag() -> str:
+    """Our own base image's name: what it is made from."""
+    return f"holdpoint/base:{sha256(canonical_json(_RECIPE)).removeprefix('sha256:')[:32]}"
 
 
 def _named(engine: Engine, reference: str, report: Callable[[str], None]) -> ImageRef:
@@ -56,7 +60,7 @@ def _named(engine: Engine, reference: str, report: Callable[[str], None]) -> Ima
 
 
 def _python(engine: Engine, image: str, reference: str) -> str:
-    profile = profile_for(Limits(timeout=30, memory=256 * MIB, pids=16, output=MIB))
+    profile = profile_for(Limits(timeout=30, memory=256 * MIB, pids=16, output=MIB), arch=engine.info.arch)
     for path in _PYTHONS:
         spec = ContainerSpec(
             image=image, argv=(path, "-I", "-c", _PROBE), profile=profile, run_id="ensure", role="probe"
@@ -72,8 +76,8 @@ def _bootstrap(engine: Engine, tag: str, report: Callable[[str], None]) -> str:
     if shutil.which("mmdebstrap") is None:
         apt.install(("debian-archive-keyring", "mmdebstrap"), report, otherwise)
     report("building the base image from Debian packages (half a minute)")
-    with tempfile.TemporaryDirectory(prefix="holdpoint-base-") as scratch:
-        archive = Path(scratch, "root.tar")
+    with Scratch() as scratch:
+        archive = scratch.path / "root.tar"
         command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, str(archive)]
         try:
             done = subprocess.run(
@@ -83,6 +87,7 @@ def _bootstrap(engine: Engine, tag: str, report: Callable[[str], None]) -> str:
                 text=True,
                 errors="replace",
                 timeout=_TIMEOUT,
+                pass_fds=(scratch.descriptor,),  # it may outlive a killed harness, and writes there until its end
                 check=False,
             )
         except subprocess.TimeoutExpired as error:

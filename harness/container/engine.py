@@ -4,6 +4,7 @@ import io
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any, Self
 import docker
 from docker import errors
 
-from harness.container.api import ENSURE, calling, failed_inside, open_api, unless_gone
-from harness.container.lease import Kept, labels
-from harness.container.profile import OWNER_LABEL, ROLE_LABEL, Profile, container_config
+from harness.container.api import ENSURE, RuntimeMissingFault, calling, failed_inside, open_api, unless_gone
+from harness.container.lease import CONNECTION_LABEL, Kept, labels
+from harness.container.profile import DEFAULT_RUNTIME, OWNER_LABEL, ROLE_LABEL, Profile, container_config
 from harness.container.session import Session
+from harness.container.settings import take_off
+from harness.container.warden import Warden
 from harness.container.wire import Wire
 from harness.errors import EnvironmentFault
 from harness.records import Record
@@ -38,7 +41,11 @@ class EngineInfo(Record):
 
 
 class ContainerSpec(Record):
-    """What to start: an image by id, the command, the profile; `run_id` and `role` become labels."""
+    """What to start: an image by id, the command, the profile; `run_id` and `role` become labels.
+
+    `without` names settings that the doctor's controls take off (harness/container/settings.py); else it is empty.
+    A control without `network` shares that of the container `neighbour`.
+    """
 
     image: str
     argv: tuple[str, ...]
@@ -46,15 +53,23 @@ class ContainerSpec(Record):
     run_id: str
     role: str
     env: Mapping[str, str] = {}
+    without: tuple[str, ...] = ()
+    neighbour: str = ""
 
 
 class Engine:
-    """An open connection. Closing it removes every container that it started and that is still there."""
+    """An open connection. Closing it removes every container that it started and that is still there.
+
+    When the process dies without closing it, a warden does.
+    """
 
     def __init__(self, api: docker.APIClient, host: str) -> None:
         self._api = api
         self._open: dict[str, Session | None] = {}
         self._abandoned = False
+        self._token = secrets.token_hex(8)
+        self._warden: Warden | None = None
+        self._posting = threading.Lock()
         self.info = self._describe(host)
 
     @classmethod
@@ -80,6 +95,9 @@ class Engine:
                 else:
                     session.close()
         finally:
+            if self._warden is not None:
+                warden, self._warden = self._warden, None
+                warden.relieve()
             self._api.close()
 
     def abandon(self) -> None:
@@ -101,14 +119,18 @@ class Engine:
             argv=spec.argv,
             uid=secrets.SystemRandom().randrange(*_UIDS),
             env=spec.env,
-            labels={**labels(spec.run_id), ROLE_LABEL: spec.role},
+            labels={**labels(spec.run_id), ROLE_LABEL: spec.role, CONNECTION_LABEL: self._token},
         )
+        take_off(config, spec.without, spec.neighbour)
+        self.require_runtime(spec.profile.runtime)
         self._check_wanted()
+        self._post_warden()
         self._open[name] = None
         wire = None
         try:
             with calling(f"start a container of image {spec.image[:19]}"):
                 container = self._api.create_container_from_config(config, name)["Id"]
+                self._check_runtime(container, spec.profile.runtime)
                 wire = Wire(self._attach(container), spec.profile.limits.output)
                 self._api.start(container)
             self._check_wanted()
@@ -121,6 +143,25 @@ class Engine:
         session = Session(self, container, wire, spec.profile, forget=lambda: self._forget(name))
         self._open[name] = session
         return session
+
+    def require_runtime(self, name: str) -> None:
+        """`RuntimeMissingFault` unless the engine has a runtime of that name; whether it works, a start shows."""
+        if name not in self.info.runtimes:
+            raise RuntimeMissingFault(
+                f"the engine at {self.info.host} has no runtime {name!r}; it has {', '.join(self.info.runtimes)}.",
+                "register it with the engine, or name another as [sandbox] runtime in holdpoint.toml",
+            )
+
+    def _check_runtime(self, container: str, wanted: str) -> None:
+        """Podman 4.3 takes its own default, whatever runtime it is asked for, and says nothing of it."""
+        if wanted == DEFAULT_RUNTIME:
+            return
+        taken = self.settings(container)["HostConfig"].get("Runtime", "")
+        if taken != wanted:
+            raise RuntimeMissingFault(
+                f"the engine at {self.info.host} was asked for the runtime {wanted!r} and took {taken!r}.",
+                "make it the engine's default and name it runc, or use another engine",
+            )
 
     def kill(self, container: str) -> None:
         """SIGKILL to everything in the container; no error if it has ended."""
@@ -174,7 +215,13 @@ class Engine:
         with calling("list containers"):
             found = self._api.containers(all=True, filters={"label": label})
         return tuple(
-            Kept(id=c["Id"], owner=c["Labels"].get(OWNER_LABEL, ""), running=c["State"] == "running") for c in found
+            Kept(
+                id=c["Id"],
+                owner=c["Labels"].get(OWNER_LABEL, ""),
+                running=c["State"] == "running",
+                created=float(c["Created"]),
+            )
+            for c in found
         )
 
     def image_id(self, reference: str) -> str | None:
@@ -187,7 +234,7 @@ class Engine:
         with calling(f"inspect image {reference}"):
             try:
                 found: dict[str, Any] = self._api.inspect_image(reference)
-            except errors.ImageNotFound:
+            except errors.NotFound:  # Podman words it so that the library does not see an image in it
                 return None
         return found
 
@@ -229,6 +276,58 @@ class Engine:
         """Removes a local image, if it is there and no container uses it."""
         with calling(f"remove image {reference}"), unless_gone():
             self._api.remove_image(reference, force=False)
+
+    def used(self, tag: str) -> str | None:
+        """The id of a local image, or None; the engine notes that it was used now, for whoever removes old ones."""
+        repository, _, version = tag.partition(":")
+        with calling(f"tag image {tag}"):
+            try:
+                self._api.tag(tag, repository, version, force=True)
+            except errors.NotFound:
+                return None
+        return self.image_id(tag)
+
+    def tags(self, first: str) -> tuple[str, ...]:
+        """All local tags below the repository name `first`."""
+        with calling("list images"):
+            found = self._api.images()
+        return tuple(sorted(t for i in found for t in i.get("RepoTags") or () if t.startswith(f"{first}/")))
+
+    def untagged(self) -> tuple[dict[str, Any], ...]:
+        """What the engine says of images without name and without descendants."""
+        with calling("list images"):
+            return tuple(self._api.images(filters={"dangling": True}))
+
+    def ancestors(self, image: str) -> tuple[str, ...]:
+        """The ids of the images that an image was built on, nearest first, as far as the engine knows them."""
+        found: list[str] = []
+        told = self.image(image)
+        while told is not None and told.get("Parent"):
+            found.append(str(told["Parent"]))
+            told = self.image(found[-1])
+        return tuple(found)
+
+    def discard_image(self, reference: str) -> bool:
+        """Removes a name, and the image with its last name; False when a container or an image needs it."""
+        with calling(f"remove image {reference}"):
+            try:
+                self._api.remove_image(reference, force=False)
+            except errors.APIError as error:
+                if error.status_code not in (404, 409):
+                    raise
+                return False
+        return True
+
+    def _post_warden(self) -> None:
+        with self._posting:
+            if self._warden is None:
+                try:
+                    self._warden = Warden.posted(self.info.host, f"{CONNECTION_LABEL}={self._token}")
+                except OSError as error:
+                    raise EnvironmentFault(
+                        f"no process could be started beside the container: {error.strerror}.",
+                        "end some processes, then try again",
+                    ) from error
 
     def _check_wanted(self) -> None:
         if self._abandoned:

@@ -13,6 +13,7 @@ from harness.container import apt
 from harness.container.api import NoEngineFault
 from harness.container.daemon import MACHINE, PATH, Daemon, await_answer, start
 from harness.container.engine import Engine, EngineInfo
+from harness.container.lease import reap
 from harness.errors import EnvironmentFault
 
 _BY_HAND = "install Docker Engine 20.10 or newer and start it, or set DOCKER_HOST to an engine"
@@ -23,7 +24,8 @@ def ensure_engine(
 ) -> EngineInfo:
     """What the reachable engine says of itself; installed and started first where nothing answers and we may.
 
-    An engine that DOCKER_HOST names is the user's to start. `EnvironmentFault` says what to type.
+    Containers of harnesses that died are removed. An engine that DOCKER_HOST names is the user's to start.
+    `EnvironmentFault` says what to type.
     """
     try:
         engine = Engine.connect(environ)
@@ -35,6 +37,7 @@ def ensure_engine(
             ) from fault
         engine = _start(report, environ, daemon)
     with engine:
+        reap(engine)
         return engine.info
 
 

@@ -21,12 +21,21 @@ def layer(
 
     `key` names all inputs of `context`: equal keys must mean equal files.
     """
-    recipe = (data_dir("sandbox") / "Dockerfile").read_bytes()
-    whole = {**key, "base": base.id, "destination": destination, "recipe": sha256(recipe)}
-    tag = f"holdpoint/{_NAMES[destination]}:{sha256(canonical_json(whole)).removeprefix('sha256:')[:32]}"
-    known = engine.image_id(tag)
+    recipe = _recipe()
+    tag = layer_tag(base.id, destination, key)
+    known = engine.used(tag)
     built = known or engine.build(tag, context(recipe), {"BASE": base.id, "DESTINATION": destination})
     return ImageRef(tag=tag, id=built, python=base.python)
+
+
+def layer_tag(base: str, destination: str, key: Mapping[str, str]) -> str:
+    """The layer's name on the base with that id: what it is made from."""
+    whole = {**key, "base": base, "destination": destination, "recipe": sha256(_recipe())}
+    return f"holdpoint/{_NAMES[destination]}:{sha256(canonical_json(whole)).removeprefix('sha256:')[:32]}"
+
+
+def _recipe() -> bytes:
+    return (data_dir("sandbox") / "Dockerfile").read_bytes()
 
 
 def build_context(

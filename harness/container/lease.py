@@ -1,12 +1,22 @@
-"""Who owns a container: the label that names a harness process, and the removal of what dead ones left behind."""
+"""Who owns a container: the label that names a harness process, and the removal of what dead ones left behind.
+
+A process can be judged only from its own process namespace. Of any other owner (a harness in a container, before a
+reboot, or on another machine that shares the engine) we know what it does with its containers: it removes one moments
+after its end, and no work lasts a week. Its own warden removes them at once when it dies.
+"""
 
 import os
+import time
 from pathlib import Path
 from typing import Protocol
 
 from harness.container.profile import LABEL, OWNER_LABEL
 from harness.errors import EnvironmentFault
 from harness.records import Record
+
+CONNECTION_LABEL = "holdpoint.connection"
+_LONGEST_END = 3600.0  # seconds since it was made that a stopped container of an unknown owner stays
+_LONGEST_WORK = 7 * 86400.0  # the same for a running one
 
 
 class Kept(Record):
@@ -15,6 +25,7 @@ class Kept(Record):
     id: str
     owner: str
     running: bool
+    created: float
 
 
 class Listing(Protocol):
@@ -30,28 +41,29 @@ def owner() -> str:
     return f"{_boot_id()}:{_pid_namespace()}:{pid}:{start_time(pid)}"
 
 
-def is_dead(owner_label: str, running: bool) -> bool:
-    """Whether the owner surely lives no more. What cannot be judged from here is left alone."""
-    parts = owner_label.split(":")
+def is_orphan(kept: Kept, now: float) -> bool:
+    """Whether the owner lives no more; `now` in seconds since the epoch. What cannot be judged is left alone."""
+    parts = kept.owner.split(":")
     if len(parts) != 4 or not parts[2].isdecimal():
         return False
     boot, namespace, pid, started = parts
-    if boot != _boot_id():
-        # Before a reboot of this machine, or another machine that shares the engine: only the first leaves it stopped.
-        return not running
-    if namespace != _pid_namespace():
-        return False
-    return start_time(int(pid)) != started
+    if boot == _boot_id() and namespace == _pid_namespace():
+        return start_time(int(pid)) != started
+    return now - kept.created > (_LONGEST_WORK if kept.running else _LONGEST_END)
+
+
+def orphans(engine: Listing) -> tuple[str, ...]:
+    """The ids of the containers of harnesses that are dead; a live neighbour's are not among them."""
+    now = time.time()
+    return tuple(kept.id for kept in engine.labelled(LABEL) if is_orphan(kept, now))
 
 
 def reap(engine: Listing) -> tuple[str, ...]:
-    """Removes the containers of harnesses that are dead, and answers their ids; a live neighbour's stay."""
-    removed = []
-    for kept in engine.labelled(LABEL):
-        if is_dead(kept.owner, kept.running):
-            engine.remove(kept.id)
-            removed.append(kept.id)
-    return tuple(removed)
+    """Removes the orphans, and answers their ids."""
+    found = orphans(engine)
+    for container in found:
+        engine.remove(container)
+    return found
 
 
 def labels(run_id: str) -> dict[str, str]:

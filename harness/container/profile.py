@@ -1,7 +1,7 @@
 """The settings of every container that runs candidate or agent code, as one hashable record; talks to no engine.
 
 The reason for each setting is in `sandbox/README.md`; a setting left out here is a hole, so the record has no
-optional ones except the seccomp list, for which the engine's default stands in.
+optional ones except the seccomp list, for which the engine's default stands in on machines that ours is not for.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.container.seccomp import own_list
 from harness.records import Record, canonical_json, sha256
 
 MIB = 1024 * 1024
 LABEL = "holdpoint"
 OWNER_LABEL = "holdpoint.owner"
 ROLE_LABEL = "holdpoint.role"
+DEFAULT_RUNTIME = "runc"
 
 
 class Limits(Record):
@@ -57,7 +59,7 @@ class Profile(Record):
     limits: Limits
     mounts: tuple[Mount, ...]
     ulimits: tuple[Ulimit, ...]
-    runtime: str = "runc"
+    runtime: str = DEFAULT_RUNTIME
     seccomp: str | None = None
     network: Literal["none"] = "none"
     cap_drop: tuple[str, ...] = ("ALL",)
@@ -77,18 +79,19 @@ class Profile(Record):
         return sha256(canonical_json(self))
 
 
-def profile_for(limits: Limits, runtime: str = "runc", seccomp: str | None = None) -> Profile:
-    """The one profile, at the given limits; `seccomp` is the JSON text of a list to use instead of the engine's."""
+def profile_for(limits: Limits, runtime: str = DEFAULT_RUNTIME, arch: str = "x86_64") -> Profile:
+    """The one profile, at the given limits; `arch` is the engine's, and decides whether our seccomp list fits it."""
     return Profile(
         limits=limits,
         runtime=runtime,
-        seccomp=seccomp,
+        seccomp=own_list(arch),
         mounts=(
             Mount(path="/tmp", size=min(64 * MIB, limits.work), inodes=min(16384, limits.inodes), exec_=False),  # noqa: S108 - inside the container
             Mount(path="/work", size=limits.work, inodes=limits.inodes, exec_=True),
         ),
         ulimits=(
-            Ulimit(name="core", value=0),
+            # Not 0: a core_pattern that is a program on the host (systemd-coredump, apport) heeds no limit but 1.
+            Ulimit(name="core", value=1),
             Ulimit(name="fsize", value=limits.work),
             Ulimit(name="msgqueue", value=0),
             Ulimit(name="nofile", value=1024),

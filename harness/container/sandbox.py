@@ -6,9 +6,10 @@ from harness.container.archive import files_of, tar_of
 from harness.container.base import base_image
 from harness.container.engine import ContainerSpec, Engine
 from harness.container.guest import HOME, TARGET, ImageRef, run_batch
-from harness.container.layers import build_context, layer
+from harness.container.layers import build_context, layer, layer_tag
 from harness.container.lock import check_lock
 from harness.container.profile import MIB, Limits, profile_for
+from harness.container.seccomp import without_own_list
 from harness.container.wheels import unpacked_wheels
 from harness.data import data_dir
 from harness.errors import EnvironmentFault
@@ -28,16 +29,34 @@ def ensure_sandbox_image(
     What the engine has already is not made again, and then nothing is fetched. `UsageError` for a bad lock.
     """
     names = check_lock(requirements, where) if requirements else ()
+    told = without_own_list(engine.info.arch)
+    if told:
+        report(told)
     image = _sandbox(engine, base_image(engine, report), report)
     if requirements is None or not names:
         return image
     return _site_layer(engine, image, TARGET, {}, requirements, where, report)
 
 
+def sandbox_tag(engine: Engine, base: str) -> str:
+    """The name of the current sandbox image on the base image with that id."""
+    return layer_tag(base, HOME, _key(engine, *_content()))
+
+
 def _sandbox(engine: Engine, base: ImageRef, report: Callable[[str], None]) -> ImageRef:
+    return _site_layer(engine, base, HOME, *_content(), _OWN_LOCK, report)
+
+
+def _content() -> tuple[dict[str, bytes], bytes]:
+    """The guest's code and the lock of its packages."""
     folder = data_dir("sandbox")
     guest = {f"guest/{path.name}": path.read_bytes() for path in sorted((folder / "guest").glob("*.py"))}
-    return _site_layer(engine, base, HOME, guest, (folder / "requirements.txt").read_bytes(), _OWN_LOCK, report)
+    return guest, (folder / "requirements.txt").read_bytes()
+
+
+def _key(engine: Engine, guest: Mapping[str, bytes], lock: bytes) -> dict[str, str]:
+    sources = {path: sha256(data) for path, data in guest.items()}
+    return {"guest": sha256(canonical_json(sources)), "lock": sha256(lock), "arch": engine.info.arch}
 
 
 def _site_layer(
@@ -57,9 +76,7 @@ def _site_layer(
         files = {**guest, **{f"site/{path}" if guest else path: data for path, data in wheels.items()}}
         return build_context(recipe, {**files, **_bytecode(engine, base, destination, files)})
 
-    sources = {path: sha256(data) for path, data in guest.items()}
-    key = {"guest": sha256(canonical_json(sources)), "lock": sha256(lock), "arch": engine.info.arch}
-    return layer(engine, base, destination, key, context)
+    return layer(engine, base, destination, _key(engine, guest, lock), context)
 
 
 def _bytecode(engine: Engine, base: ImageRef, destination: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -68,7 +85,7 @@ def _bytecode(engine: Engine, base: ImageRef, destination: str, files: Mapping[s
     spec = ContainerSpec(
         image=base.id,
         argv=(base.python, "-I", "-B", "-c", program, destination),
-        profile=profile_for(Limits(timeout=300, memory=1024 * MIB, pids=16, output=512 * MIB)),
+        profile=profile_for(Limits(timeout=300, memory=1024 * MIB, pids=16, output=512 * MIB), arch=engine.info.arch),
         run_id="ensure",
         role="bytecode",
     )

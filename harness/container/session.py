@@ -144,6 +144,16 @@ class Session:
         """Whether the guest ended on its own while nobody used the session."""
         return self._wire.gone()
 
+    def unread(self) -> int:
+        """Bytes of output that have arrived and that nobody has read; does not wait."""
+        self._wire.gone()
+        return len(self._wire.stdout)
+
+    @property
+    def buffered(self) -> bool:
+        """Whether output beyond the last line read is here already; asks nobody."""
+        return bool(self._wire.stdout)
+
     def _start_clock(self) -> None:
         if self._began is None:
             self.renew()

@@ -6,13 +6,13 @@ Wheels are kept in the user's cache under the digest of their lock, so that a se
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.container.lock import check_lock
 from harness.errors import EnvironmentFault
 from harness.records import sha256
+from harness.scratch import Scratch
 
 _NEWEST_GLIBC = 36  # minor version of glibc in Debian 12
 _TIMEOUT = 600
@@ -23,30 +23,29 @@ def unpacked_wheels(lock: bytes, where: str, arch: str, report: Callable[[str], 
     """The files that a guest's site folder needs for `lock`, by relative path."""
     if not check_lock(lock, where):
         return {}
-    cache = _cache() / sha256(lock + arch.encode()).removeprefix("sha256:")[:32]
-    with tempfile.TemporaryDirectory(prefix="holdpoint-wheels-") as scratch:
-        requirements = Path(scratch, "lock.txt")
+    cache = cache_folder() / sha256(lock + arch.encode()).removeprefix("sha256:")[:32]
+    with Scratch() as scratch:
+        requirements = scratch.path / "lock.txt"
         requirements.write_bytes(lock)
         if not cache.is_dir():
             report(f"fetching the wheels of {where}")
             _download(requirements, cache, arch, where)
-        site = Path(scratch, "site")
+        site = scratch.path / "site"
         offline = ["--no-index", "--find-links", str(cache)]
         _pip(["install", "--target", str(site), "--no-compile", *offline], requirements, arch, where)
         return _read(site)
 
 
 def _download(requirements: Path, cache: Path, arch: str, where: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="incoming-", dir=cache.parent) as incoming:
-        _pip(["download", "--dest", incoming], requirements, arch, where)
+    with Scratch(cache.parent) as scratch:
+        incoming = scratch.path / "incoming"
+        _pip(["download", "--dest", str(incoming)], requirements, arch, where)
         try:
-            Path(incoming).rename(cache)
+            incoming.rename(cache)
         except OSError:
             # Another harness was faster; its wheels passed the same hashes.
             if not cache.is_dir():
                 raise
-        else:
-            Path(incoming).mkdir()
 
 
 def _pip(command: list[str], requirements: Path, arch: str, where: str) -> None:
@@ -78,7 +77,8 @@ def _reason(output: str) -> str:
     return (said or lines or ["no reason given"])[0].rstrip(".")
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where wheels are kept, made if need be."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(home, "holdpoint", "wheels")
     try:

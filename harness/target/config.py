@@ -17,6 +17,7 @@ from harness.target.values import (
     PublicKey,
     RelativePath,
     ReviewerName,
+    Runtime,
     Size,
     inside,
     refusal,
@@ -45,7 +46,7 @@ class TargetSection(Record):
 
 
 class SandboxSection(Record):
-    """Limits of one trial: seconds, bytes, cores, processes, bytes of output."""
+    """Limits of one trial: seconds, bytes, cores, processes, bytes of output; and what runs its containers."""
 
     timeout: Duration = Field(120.0, description='a duration up to 24h, such as "120s" or "2m"')
     memory: Size = Field(1 << 30, ge=16 << 20, description='a size from 16MiB to 1024GiB, such as "1GiB"')
@@ -54,6 +55,9 @@ class SandboxSection(Record):
     )
     pids: StrictInt = Field(128, ge=8, le=32768, description="a whole number from 8 to 32768")
     output: Size = Field(4 << 20, ge=1024, le=1 << 30, description='a size from 1KiB to 1GiB, such as "4MiB"')
+    runtime: Runtime = Field("runc", description='the name of a runtime that the engine has, such as "runc" or "runsc"')
+    artifacts: Patterns = Field((), description='a list of path patterns below the work directory, as "report/*.xml"')
+    worker: Literal["file", "test"] = Field("file", description="file or test (what gets a process of its own)")
 
 
 class PolicySection(Record):

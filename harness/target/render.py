@@ -29,6 +29,9 @@ memory = "1GiB"  # "512MiB", "2GiB"; swap is off
 cpus = 1.0  # cores
 pids = 128  # processes and threads
 output = "4MiB"  # standard output and error together
+runtime = "runc"  # or what the engine has of stronger ones, such as "runsc" (gVisor) or "kata"
+worker = "file"  # or "test": how often the candidate gets a fresh process
+artifacts = []  # files below /work that the candidate's tests leave for the reader, such as ["report/*.xml"]
 
 [policy]
 use = "default"  # default, strict, self, or a .toml file in this repository

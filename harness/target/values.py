@@ -17,6 +17,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _QUANTITY = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s?([A-Za-z]{1,3})", re.ASCII)
 _REVIEWER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_RUNTIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
 KEY_TYPES = {
     "ssh-ed25519": 2,
@@ -103,6 +104,13 @@ def reviewer_name(value: str) -> str:
     return value
 
 
+def runtime_name(value: str) -> str:
+    """A name as engines give their runtimes; whether the engine has it is the engine's to say."""
+    if not _RUNTIME.fullmatch(value):
+        raise refusal("it has other characters than letters, digits and . _ -, or more than 64")
+    return value
+
+
 def _wire_fields(blob: bytes) -> list[bytes]:
     """The length-prefixed strings of an SSH key blob (RFC 4251, section 5); or ValueError."""
     fields = []
@@ -152,4 +160,5 @@ RelativePath = Annotated[StrictStr, AfterValidator(clean_path)]
 Pattern = Annotated[StrictStr, AfterValidator(clean_pattern)]
 Branch = Annotated[StrictStr, AfterValidator(branch_name)]
 ReviewerName = Annotated[StrictStr, AfterValidator(reviewer_name)]
+Runtime = Annotated[StrictStr, AfterValidator(runtime_name)]
 PublicKey = Annotated[StrictStr, AfterValidator(public_key)]
