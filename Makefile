@@ -1,5 +1,5 @@
 # The two commands of README.md are `make demo` and `make test`; each does all its own set-up.
-.PHONY: demo test soak lint setup schemas requirements
+.PHONY: demo test soak lint setup schemas security requirements
 PY := .venv/bin/python
 # Processes that share the tests, a file at a time; some tests compare times, so not more than there are cores.
 WORKERS ?= 2
@@ -34,6 +34,10 @@ soak: setup
 
 schemas:
 	$(PY) -c "from pathlib import Path; from harness.cli.documents import write_schemas; write_schemas(Path('harness/cli/schemas'))"
+
+# Renews the table of threats and probes in SECURITY.md.
+security:
+	$(PY) -c "from pathlib import Path; from harness.doctor.registry import PROBES; from harness.doctor.threats import with_table; path = Path('SECURITY.md'); path.write_text(with_table(path.read_text(), PROBES))"
 
 # Renews the locks; needs pip-tools, and a reachable package index.
 requirements:

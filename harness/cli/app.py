@@ -19,6 +19,7 @@ Exit codes: 0 done, 1 refused, 2 usage or configuration, 3 our bug, 4 environmen
 FILES = {
     "init": "init",
     "engine": "engine",
+    "doctor": "doctor",
     "propose": "propose",
     "run": "run",
     "queue": "look",
@@ -38,6 +39,8 @@ FILES = {
     "status": "history",
     "campaign": "campaign",
     "ci": "ci",
+    "integrity": "integrity",
+    "gc": "gc",
     "demo": "demo",
 }
 

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from harness.doctor.probe import ProbeResult
+from harness.integrity.judged import Check
 from harness.ledger import Entry, LedgerCheck
-from harness.records import Alarm, Decision, Effect, Finding, QueueRow, Record, TestsResult
+from harness.records import Alarm, ArtifactEntry, Decision, Effect, Finding, QueueRow, Record, Removal, TestsResult
 
 
 class Document(Record):
@@ -33,6 +35,33 @@ class EngineDocument(Document):
 
     engine: dict[str, Any]
     image: dict[str, Any]
+    seccomp: Literal["holdpoint", "engine"]
+
+
+class DoctorDocument(Document):
+    """`holdpoint doctor`: a probe is held when its attack failed and its control worked."""
+
+    engine: dict[str, Any]
+    image: str
+    profile: str
+    probes: tuple[ProbeResult, ...]
+    held: int
+    unproven: int
+    fell: int
+    total: int
+    ok: bool
+    seconds: float
+
+
+class IntegrityDocument(Document):
+    """`holdpoint integrity check`; `silent`: attacks that pass without an alarm, as expected of them or not."""
+
+    checks: tuple[Check, ...]
+    ok: bool
+    total: int
+    wrong: int
+    silent: tuple[str, ...]
+    seconds: float
 
 
 class ProposeDocument(Document):
@@ -86,6 +115,7 @@ class LogsDocument(Document):
 
     proposal: str
     logs: str
+    artifacts: tuple[ArtifactEntry, ...] = ()
 
 
 class ReviewersDocument(Document):
@@ -178,6 +208,13 @@ class CampaignDocument(Document):
     after: dict[str, float]
 
 
+class GcDocument(Document):
+    """`holdpoint gc`; with `dry`, nothing was removed."""
+
+    removed: tuple[Removal, ...]
+    dry: bool
+
+
 class CiDocument(Document):
     """`holdpoint ci`."""
 
@@ -204,6 +241,8 @@ class DemoDocument(Document):
 DOCUMENTS: dict[str, type[Document]] = {
     "init": InitDocument,
     "engine": EngineDocument,
+    "doctor": DoctorDocument,
+    "integrity": IntegrityDocument,
     "propose": ProposeDocument,
     "run": RunDocument,
     "runs": RunsDocument,
@@ -218,6 +257,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "log": LogDocument,
     "status": StatusDocument,
     "campaign": CampaignDocument,
+    "gc": GcDocument,
     "ci": CiDocument,
     "demo": DemoDocument,
 }

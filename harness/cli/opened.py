@@ -5,12 +5,14 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from harness.cli.shell import Shell, now
 from harness.errors import UsageError
 from harness.gate.desk import Desk
 from harness.gate.merge import recover
+from harness.scratch import sweep
 from harness.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def opened(shell: Shell, *, lock: str | None = None) -> Iterator[Workspace]:
+def opened(shell: Shell, *, lock: str | None = None, sweeps: bool = True) -> Iterator[Workspace]:
     """The workspace of this call; with `lock`, no second harness acts on the same state meanwhile."""
     work = Workspace.open(shell.repo, now)
     try:
@@ -26,6 +28,8 @@ def opened(shell: Shell, *, lock: str | None = None) -> Iterator[Workspace]:
             yield work
         else:
             with work.state.lock(lock):
+                for place in (Path(gettempdir()), *work.scratch_places()) if sweeps else ():
+                    sweep(place)  # what a killed harness left
                 for sentence in recover(work):  # a merge that a crash cut in two comes before anything else
                     shell.progress(sentence)
                 yield work
@@ -35,13 +39,20 @@ def opened(shell: Shell, *, lock: str | None = None) -> Iterator[Workspace]:
 
 @contextlib.contextmanager
 def laboratory(shell: Shell, work: Workspace) -> "Iterator[Lab]":
-    """An engine that answers, and the lab on it."""
-    from harness.container import Engine, ensure_engine  # only what runs needs an engine
+    """An engine that answers and on which the sandbox is proven, and the lab on it."""
+    from harness.cli.doctor import prove  # only what runs needs an engine
+    from harness.container import Engine, ensure_engine, ensure_sandbox_image
+    from harness.integrity.standing import Standing
     from harness.trial import lab
 
+    Standing().require()
     ensure_engine(shell.progress)
-    with Engine.connect() as engine, lab.Lab(engine, work.repo, work.state, shell.progress) as opened_lab:
-        yield opened_lab
+    rules = work.rules_at(work.tip())
+    with Engine.connect() as engine:
+        image = ensure_sandbox_image(engine, shell.progress)
+        prove(shell, engine, image, rules.config.sandbox.runtime, rules.policy.may_miss)
+        with lab.Lab(engine, work.repo, work.state, shell.progress) as opened_lab:
+            yield opened_lab
 
 
 def desk(work: Workspace, *, reviewer: str | None = None, key: Path | None = None, terminal: bool = False) -> Desk:

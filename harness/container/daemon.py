@@ -87,14 +87,19 @@ def await_answer(daemon: Daemon, environ: Mapping[str, str], pid: int | None) ->
         time.sleep(0.1)
 
 
-def _launch(daemon: Daemon, environ: Mapping[str, str]) -> int:
+def command(daemon: Daemon) -> tuple[str, ...]:
+    """What starts the daemon; `EnvironmentFault` where it is not installed."""
     program = shutil.which("dockerd", path=PATH)
     if program is None:
         raise EnvironmentFault("dockerd is not installed.", "apt-get install --no-install-recommends docker.io")
     places = ("--host", f"unix://{daemon.socket}", "--pidfile", daemon.pidfile, "--exec-root", daemon.exec_root)
+    return (program, *places, *_NO_NETWORK, *daemon.options)
+
+
+def _launch(daemon: Daemon, environ: Mapping[str, str]) -> int:
     proxies = {name: environ[name] for p in _PROXIES for name in (p, p.lower()) if name in environ}
     done = subprocess.run(
-        ["sh", "-c", _DETACH, "sh", daemon.log, program, *places, *_NO_NETWORK, *daemon.options],
+        ["sh", "-c", _DETACH, "sh", daemon.log, *command(daemon)],
         env={"PATH": PATH, "HOME": "/root", **proxies},
         cwd="/",
         stdin=subprocess.DEVNULL,

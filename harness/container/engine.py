@@ -19,6 +19,7 @@ from harness.container.lease import CONNECTION_LABEL, Kept, labels
 from harness.container.profile import DEFAULT_RUNTIME, OWNER_LABEL, ROLE_LABEL, Profile, container_config
 from harness.container.session import Session
 from harness.container.settings import take_off
+from harness.container.variation import Variation, vary
 from harness.container.warden import Warden
 from harness.container.wire import Wire
 from harness.errors import EnvironmentFault
@@ -44,7 +45,7 @@ class ContainerSpec(Record):
     """What to start: an image by id, the command, the profile; `run_id` and `role` become labels.
 
     `without` names settings that the doctor's controls take off (harness/container/settings.py); else it is empty.
-    A control without `network` shares that of the container `neighbour`.
+    A control without `network` shares that of the container `neighbour`. `variation` changes the surroundings only.
     """
 
     image: str
@@ -55,6 +56,7 @@ class ContainerSpec(Record):
     env: Mapping[str, str] = {}
     without: tuple[str, ...] = ()
     neighbour: str = ""
+    variation: Variation | None = None
 
 
 class Engine:
@@ -121,6 +123,8 @@ class Engine:
             env=spec.env,
             labels={**labels(spec.run_id), ROLE_LABEL: spec.role, CONNECTION_LABEL: self._token},
         )
+        if spec.variation is not None:
+            vary(config, spec.variation)
         take_off(config, spec.without, spec.neighbour)
         self.require_runtime(spec.profile.runtime)
         self._check_wanted()

@@ -170,6 +170,7 @@ SETTINGS: Final[Mapping[str, Callable[[Config], None]]] = {
     "restart": _host(RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 1}),
     "stop_signal": _stop_signal,
     "hostname": _hostname,
+    "apparmor": _security("apparmor=", "apparmor=unconfined"),
     "system_paths": _host(MaskedPaths=[], ReadonlyPaths=[]),
     "devices": _host(DeviceCgroupRules=["b *:* rm"]),
     "working_dir": _working_dir,

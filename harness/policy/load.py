@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from harness.data import data_dir
 from harness.errors import UsageError
@@ -30,6 +30,7 @@ KNOWN: Mapping[str, Severity] = {**_STRUCTURAL, **{rule.id: rule.severity for ru
 
 Count = Annotated[StrictInt, Field(ge=0)]
 Words = tuple[StrictStr, ...]
+Share = Annotated[StrictFloat, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Limits(Record):
@@ -60,6 +61,8 @@ class Policy(Record):
     approvals: Annotated[StrictInt, Field(ge=1, le=20)]
     launcher_may_approve: StrictBool
     second_reviewer_on: Words
+    unverified: Share = 0.0
+    may_miss: Words = ()
     rules: Mapping[str, RuleSetting]
 
     def finding(self, rule: str, path: str, line: int, message: str) -> Finding:

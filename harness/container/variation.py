@@ -1,0 +1,73 @@
+"""Other surroundings for a container under the same isolation: who it runs as, where, on what; loosens nothing.
+
+A program that behaves well only in a sandbox has to know one when it sees it; these are what it may go by.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from harness.records import Record
+
+# A bridge without ports, in the container's own namespace: an address and a route, and nothing behind them.
+_LINK: Final = (
+    "ip link add eth0 type bridge && ip address add 10.213.7.2/24 dev eth0 && ip link set lo up && ip link set eth0 up "
+    "&& ip route add default via 10.213.7.1"
+)
+_SECONDS: Final = 5.0
+
+
+class Variation(Record):
+    """What differs from the usual container. `switches` go to its Python; `cpuset` names the only CPU it may use."""
+
+    uid: int | None = None
+    hostname: str = ""
+    env: Mapping[str, str] = {}
+    folder: str = ""
+    cpuset: str = ""
+    switches: tuple[str, ...] = ()
+
+
+def vary(config: dict[str, Any], variation: Variation) -> None:
+    """Changes an engine's create request."""
+    host = config["HostConfig"]
+    if variation.uid is not None:
+        config["User"] = f"{variation.uid}:{variation.uid}"
+    if variation.hostname:
+        config["Hostname"] = variation.hostname
+    if variation.folder:
+        host["Tmpfs"] = {**host["Tmpfs"], variation.folder: host["Tmpfs"]["/tmp"]}  # noqa: S108 - inside the container
+    if variation.cpuset:
+        host["CpusetCpus"] = variation.cpuset
+    names = set(variation.env)
+    kept = [text for text in config["Env"] if text.partition("=")[0] not in names]
+    config["Env"] = sorted([*kept, *(f"{name}={value}" for name, value in variation.env.items())])
+    program, *rest = config["Entrypoint"]
+    config["Entrypoint"] = [program, *variation.switches, *rest]
+
+
+def add_link(pid: int, container: str) -> bool:
+    """Gives a running container a network interface that leads nowhere; False where this host cannot do that.
+
+    `pid` is the container's first process as the engine tells it; nothing is done unless it is that on this machine.
+    """
+    if os.geteuid() != 0 or pid <= 0 or not _is_of(pid, container):
+        return False
+    command = ("/usr/bin/nsenter", "-t", str(pid), "-n", "/bin/sh", "-c", _LINK)
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _is_of(pid: int, container: str) -> bool:
+    """Whether that process is the container's, in a network namespace other than ours."""
+    process = Path(f"/proc/{pid}")
+    try:
+        groups, theirs = (process / "cgroup").read_text(), (process / "ns" / "net").stat().st_ino
+    except OSError:
+        return False
+    return container in groups and theirs != Path("/proc/self/ns/net").stat().st_ino
