@@ -1,8 +1,7 @@
-"""The evidence store: bytes named by their SHA-256, durable once acknowledged; it never deletes any."""
+"""The evidence store: bytes named by their SHA-256, durable once acknowledged; it deletes none by itself."""
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from harness.errors import EnvironmentFault, IntegrityError
 from harness.records import Evidence, canonical_json, sha256
+from harness.scratch import write_whole
 
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{2})([0-9a-f]{62})")
 
@@ -26,7 +26,7 @@ class EvidenceStore:
         path = self._path(digest)
         if not self._sound(path, digest):
             try:
-                _write(path, data)
+                _write(path, data, self.root)
             except OSError as error:
                 raise EnvironmentFault(
                     f"evidence could not be written below {self.root}: {error.strerror or error}.",
@@ -70,6 +70,25 @@ class EvidenceStore:
             ) from error
         return evidence
 
+    def peek(self, digest: str) -> bytes | None:
+        """The bytes of a digest as they lie there, unchecked; None when there are none."""
+        try:
+            return self._path(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def older_than(self, moment: float) -> tuple[str, ...]:
+        """The digests of what was written before `moment` (seconds since the epoch)."""
+        return tuple(
+            f"sha256:{path.parent.name}{path.name}"
+            for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*"))
+            if _DIGEST.fullmatch(f"sha256:{path.parent.name}{path.name}") and path.stat().st_mtime < moment
+        )
+
+    def discard(self, digest: str) -> None:
+        """Removes what no entry of the ledger leads to; only `harness.tidy` knows what that is."""
+        self._path(digest).unlink(missing_ok=True)
+
     def _path(self, digest: str) -> Path:
         match = _DIGEST.fullmatch(digest)
         if match is None:
@@ -84,21 +103,11 @@ class EvidenceStore:
             return False
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write beside the final name, sync, rename, sync the folder: a crash leaves the old state or the new."""
+def _write(path: Path, data: bytes, place: Path) -> None:
+    """Whole or not at all, folder included: a crash leaves the old state or the new."""
     fresh = not path.parent.is_dir()
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o444)
-        Path(temporary).replace(path)
-    except BaseException:  # Ctrl-C too must leave no temporary file; the exception goes on
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, data, place=place, mode=0o444)
     _sync(path.parent)
     if fresh:
         _sync(path.parent.parent)

@@ -3,8 +3,8 @@
 from typing import Literal, assert_never
 
 from harness.patch import Malformed, from_overlay
-from harness.policy import check, refusal
-from harness.records import Finding, Patch
+from harness.policy import Policy, check, refusal
+from harness.records import Finding, Patch, TestsResult
 from harness.workspace import Rules, Workspace
 
 Kind = Literal["agent", "person"]
@@ -35,6 +35,18 @@ def landing(work: Workspace, tip: str, merge: str) -> Patch | Malformed:
     after = dict(work.repo.read_matching(merge, changed)) if changed else {}
     gone = tuple(path for path in changed if path not in after)
     return from_overlay(after, gone, lambda path: work.repo.read(tip, path))
+
+
+def unverified(policy: Policy, tests: TestsResult) -> tuple[Finding, ...]:
+    """A finding when more tests than the policy allows passed in the candidate's own process only; it never blocks."""
+    count = len(tests.unverified) + tests.unnamed
+    if not count or count <= policy.unverified * tests.passed:
+        return ()
+    first = tests.unverified[0] if tests.unverified else ""
+    message = f"{count} of {tests.passed} tests passed in the candidate's own process only: {first}"
+    return (
+        Finding(rule="unverified-tests", severity="medium", path=first.partition("::")[0], line=0, message=message),
+    )
 
 
 def _self_modification(patch: Patch, rules: Rules) -> tuple[Finding, ...]:

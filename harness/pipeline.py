@@ -12,14 +12,17 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import assert_never
 
+from pydantic import TypeAdapter
+
 from harness.errors import RefusedError, UsageError
 from harness.judgement import findings as judged
-from harness.judgement import landing
+from harness.judgement import landing, unverified
 from harness.ledger import ProposalView
 from harness.ledger.events import ProposeAccepted, ProposeIntended, ProposeRefused, RunFinished, RunIntended
 from harness.patch import Malformed
 from harness.policy import blocked
 from harness.records import (
+    ArtifactEntry,
     Candidate,
     Evidence,
     Finding,
@@ -48,6 +51,8 @@ RUNNABLE = (
     "deferred",
 )
 
+_patch_adapter: TypeAdapter[Patch | Malformed] = TypeAdapter(Patch | Malformed)
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -61,6 +66,7 @@ class Draft:
     parent: str | None
     claims_gain: bool
     patch: Patch | Malformed
+    declares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,14 +99,16 @@ class Executed:
 
 def propose(work: Workspace, draft: Draft) -> ProposalView:
     """Numbers, judges and commits one draft; the view's state is `accepted` or `refused`."""
-    number = _number(work, draft)
-    findings = judged(work, draft.patch, work.rules_at(draft.base), draft.author)
-    if isinstance(draft.patch, Malformed) or blocked(findings):
-        work.ledger.append(ProposeRefused(id=number, findings=findings), work.clock())
-    else:
-        candidate = _commit(work, number, draft, draft.patch)
-        work.ledger.append(ProposeAccepted(id=number, candidate=candidate, findings=findings), work.clock())
-    return work.ledger.state.proposals[number]
+    return _decided(work, _number(work, draft), draft.patch)
+
+
+def resume(work: Workspace) -> tuple[ProposalView, ...]:
+    """Judges and commits the drafts that a crash left with a number and no outcome."""
+    left = [view for view in work.ledger.state.proposals.values() if view.state == "proposed"]
+    return tuple(
+        _decided(work, view.id, _patch_adapter.validate_json(work.store.get(view.proposal.patch_digest)))
+        for view in left
+    )
 
 
 def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Settled:
@@ -173,8 +181,9 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
     made, seen = executed.prepared, executed.examined
     view = work.view(made.proposal)
     assert view.candidate is not None
+    findings = (*made.findings, *unverified(made.rules.policy, seen.tests))
     verdict, reasons = judge(
-        made.findings,
+        findings,
         seen.tests,
         seen.effects,
         seen.faults,
@@ -196,7 +205,7 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         config=made.rules.config_digest,
         image=seen.image,
         profile=seen.profile,
-        findings=made.findings,
+        findings=findings,
         tests=seen.tests,
         effects=seen.effects,
         alarms=seen.alarms,
@@ -205,6 +214,11 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         reasons=reasons,
         log=work.store.put(seen.log) if seen.log else "",
         differences=dict(seen.differences),
+        replay=seen.replay,
+        artifacts=tuple(
+            ArtifactEntry(path=found.path, digest=work.store.put(found.data), size=len(found.data))
+            for found in seen.artifacts
+        ),
         finished=work.clock(),
     )
     event = RunFinished(
@@ -240,6 +254,7 @@ def _number(work: Workspace, draft: Draft) -> str:
         base=draft.base,
         parent=draft.parent,
         claims_gain=draft.claims_gain,
+        declares=draft.declares,
         patch_digest=work.store.put(canonical_json(draft.patch)),
         created=work.clock(),
     )
@@ -250,12 +265,24 @@ def _number(work: Workspace, draft: Draft) -> str:
     return number
 
 
-def _commit(work: Workspace, number: str, draft: Draft, patch: Patch) -> Candidate:
+def _decided(work: Workspace, number: str, patch: Patch | Malformed) -> ProposalView:
+    """Writes the outcome of a numbered draft; done twice, it is the same commit."""
+    proposal = work.view(number).proposal
+    findings = judged(work, patch, work.rules_at(proposal.base), proposal.author)
+    if isinstance(patch, Malformed) or blocked(findings):
+        work.ledger.append(ProposeRefused(id=number, findings=findings), work.clock())
+    else:
+        candidate = _commit(work, number, proposal, patch)
+        work.ledger.append(ProposeAccepted(id=number, candidate=candidate, findings=findings), work.clock())
+    return work.ledger.state.proposals[number]
+
+
+def _commit(work: Workspace, number: str, draft: Proposal, patch: Patch) -> Candidate:
     branch = f"holdpoint/{number}"
     edits = {edit.path: None if edit.after is None else edit.after.encode() for edit in patch.edits}
     message = f"{visible_line(draft.title, 200)}\n\n{visible(draft.rationale)}\n\nHoldpoint-Proposal: {number}\n"
     commit, tree = work.repo.commit_edits(
-        draft.base, edits, message=message, author=draft.author, branch=branch, at=work.clock()
+        draft.base, edits, message=message, author=draft.author, branch=branch, at=draft.created
     )
     return Candidate(proposal=number, base=draft.base, commit=commit, tree=tree, branch=branch)
 
@@ -270,9 +297,12 @@ def _earlier(work: Workspace, view: ProposalView, tip: str, rules: Rules) -> Map
 
 
 def _known(view: ProposalView, tip: str, rules: Rules) -> RunFinished | None:
-    """A finished run of the same candidate on the same tip under the same policy; an open question is asked again."""
+    """A finished run of the same candidate on the same tip under the same policy; an open question is asked again.
+
+    So is one whose repetition was broken off.
+    """
     last = view.run
-    same = last is not None and last.tip == tip and last.policy == rules.policy_digest
+    same = view.running is None and last is not None and last.tip == tip and last.policy == rules.policy_digest
     return last if same and last is not None and last.verdict in ("pass", "fail") else None
 
 
@@ -327,5 +357,6 @@ def _prepared(work: Workspace, view: ProposalView, tip: str, rules: Rules, made:
             config=rules.config,
             claims_gain=view.proposal.claims_gain,
             earlier=_earlier(work, view, tip, rules),
+            declares=view.proposal.declares,
         ),
     )

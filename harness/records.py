@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 VerdictWord = Literal["pass", "fail", "inconclusive", "error"]
@@ -78,7 +78,8 @@ class Patch(Record):
 class Proposal(Record):
     """An agent's immutable request; its digest is its identity, `P00001` its number in one ledger.
 
-    An agent's `author` begins with `agent:`. A proposal that claims a gain needs a win to pass.
+    An agent's `author` begins with `agent:`. A proposal that claims a gain needs a win to pass. `declares` names
+    functions that are meant to answer otherwise than before, such as `pkg.module.function`.
     """
 
     title: str
@@ -89,6 +90,15 @@ class Proposal(Record):
     claims_gain: bool = False
     patch_digest: str
     created: datetime
+    declares: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `declares` where it is empty: the digests of proposals that were written before it are kept."""
+        found: dict[str, Any] = handler(self)
+        if not self.declares:
+            del found["declares"]
+        return found
 
 
 class Candidate(Record):
@@ -102,7 +112,12 @@ class Candidate(Record):
 
 
 class TestsResult(Record):
-    """Tests against the ids collected at the base: `expected` and `passed` are counts, the rest are ids."""
+    """Tests against the ids collected at the base: `expected` and `passed` are counts, the rest are ids.
+
+    Of those that passed, `verified` counts the ones whose outcome candidate code could not reach; `corroborated` and
+    `unverified` name those that ran in its process (`unnamed` more of these are only counted). `decided` counts the
+    comparisons that the candidate decided; `oracle` says why there was no oracle, is "used", or empty before one.
+    """
 
     __test__ = False  # pytest: this is no test class
 
@@ -112,6 +127,12 @@ class TestsResult(Record):
     missing: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     run: bool = True
+    verified: int = 0
+    corroborated: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    unnamed: int = 0
+    decided: int = 0
+    oracle: str = ""
 
 
 class Effect(Record):
@@ -162,6 +183,64 @@ class TrialRecord(Record):
     stderr: str
 
 
+class BehaviourDifference(Record):
+    """A smallest input found on which base and candidate differ, as safe text; `count` inputs differed in all.
+
+    `where` names the surroundings in which alone it shows, or is empty. `declared`: the proposal said so beforehand.
+    """
+
+    function: str
+    kind: Literal["value", "error", "text", "time", "memory"]
+    inputs: Literal["suite", "unusual"]
+    script: str
+    base: str
+    candidate: str
+    count: int = 1
+    where: str = ""
+    declared: bool = False
+
+
+class Replayed(Record):
+    """Base and candidate asked the same questions: `scripts` of `calls` about `functions`, `suite` of them as the tests
+    ask, the rest made with `seed`. `unstable` ones were left out, since the base differs from itself there.
+
+    `differing` names functions, `differences` shows some of them. `ran` and `not_ran` name surroundings; `why` says why
+    nothing was asked, or is empty.
+    """
+
+    seed: str = ""
+    scripts: int = 0
+    calls: int = 0
+    functions: int = 0
+    suite: int = 0
+    unstable: int = 0
+    differing: tuple[str, ...] = ()
+    differences: tuple[BehaviourDifference, ...] = ()
+    ran: tuple[str, ...] = ()
+    not_ran: tuple[str, ...] = ()
+    seconds: float = 0.0
+    why: str = ""
+
+
+RemovedKind = Literal["container", "image", "result", "evidence", "file"]
+
+
+class Removal(Record):
+    """One thing that went, or would go if asked, and why."""
+
+    kind: RemovedKind
+    name: str
+    why: str
+
+
+class ArtifactEntry(Record):
+    """A file that a candidate's tests left for the reader; its bytes are stored by their digest, and hostile."""
+
+    path: str
+    digest: str
+    size: int
+
+
 class Evidence(Record):
     """The bundle behind a verdict; its digest is the SHA-256 of its canonical JSON. `log` names the tests' output,
     `differences` are the pairs of noisy metrics, which a later run of an open question continues.
@@ -189,6 +268,8 @@ class Evidence(Record):
     reasons: tuple[str, ...]
     log: str = ""
     differences: dict[str, tuple[float, ...]] = {}
+    artifacts: tuple[ArtifactEntry, ...] = ()
+    replay: Replayed | None = None
     finished: datetime
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
@@ -250,6 +331,7 @@ class ReviewSheet(Record):
     lineage: tuple[str, ...]
     notices: tuple[str, ...]
     sandbox: str
+    replay: Replayed | None = None
 
 
 class Decided(Record):

@@ -1,8 +1,11 @@
 """Hostile text made safe to show: every character that could steer a terminal becomes a visible mark.
 
-Pure; knows nothing of widgets. What it lets through is printable text, `\\n` and `\\t`.
+Pure; knows nothing of widgets. What it lets through is printable text, `\\n` and `\\t`. Letters that pose as Latin
+ones are marked where they can be told: beside Latin letters in a word, or when Python reads them as such. A word that
+is wholly of another script stays as it is.
 """
 
+import re
 import unicodedata
 
 _BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -12,6 +15,9 @@ _INVISIBLE = {
     *range(0xFFF9, 0xFFFC), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE0080), *range(0xE0100, 0xE01F0),
 }  # fmt: skip
 _KEPT = {0x0A, 0x09}
+_WORD = re.compile(r"\w+")
+_LATIN = re.compile(r"[A-Za-z]")
+_ALIKE = ("CYRILLIC ", "GREEK ", "ARMENIAN ", "CHEROKEE ", "COPTIC ", "LISU ")  # scripts with letters like Latin ones
 
 
 def mark(char: str) -> str | None:
@@ -32,7 +38,25 @@ def visible(text: str) -> str:
     """The text with every steering or invisible character shown as a mark; line ends and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
+    if not text.isascii():
+        text = _WORD.sub(_posing, text)
     return "".join(mark(char) or char for char in text)
+
+
+def _posing(found: re.Match[str]) -> str:
+    """The word with letters that pose as Latin ones shown as marks."""
+    word = found[0]
+    if word.isascii():
+        return word
+    mixed = _LATIN.search(word) is not None
+    return "".join(f"<U+{ord(char):04X}>" if _poses(char, mixed) else char for char in word)
+
+
+def _poses(char: str, mixed: bool) -> bool:
+    if char.isascii() or not unicodedata.category(char).startswith("L"):
+        return False
+    plain = unicodedata.normalize("NFKC", char)  # as Python normalises identifiers
+    return (plain.isascii() and plain.isalpha()) or (mixed and unicodedata.name(char, "").startswith(_ALIKE))
 
 
 def visible_line(text: str, limit: int = 400) -> str:
@@ -42,7 +66,7 @@ def visible_line(text: str, limit: int = 400) -> str:
 
 
 def steering(text: str) -> tuple[tuple[int, str], ...]:
-    """(line, `U+XXXX`) for each character that `visible` would replace, in order; carriage returns included."""
+    """(line, `U+XXXX`) for each steering or invisible character, in order; carriage returns included."""
     return tuple(
         (number, f"U+{ord(char):04X}")
         for number, line in enumerate(text.split("\n"), 1)

@@ -62,6 +62,10 @@ class Workspace:
             self._inspector.close()
         self.ledger.close()
 
+    def scratch_places(self) -> tuple[Path, ...]:
+        """The folders in which work on this target makes temporary files."""
+        return (self.state.evidence, self.state.root / "cache", self.repo.git_dir, self.repo.common_dir)
+
     @property
     def inspector(self) -> Limited:
         """The bounded child that parses; started when something is to be parsed."""

@@ -12,6 +12,7 @@ from harness.cli.shell import Shell, person, shell_of
 from harness.cli.words import effect_words
 from harness.errors import UsageError
 from harness.ledger import ProposalView
+from harness.pipeline import resume
 from harness.text import visible_line
 from harness.workspace import Workspace
 
@@ -38,6 +39,7 @@ def run(
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
     with opened(shell, lock="campaign") as work, laboratory(shell, work) as lab:
+        resume(work)
         name = Campaign(work, lab, chosen, person(), watcher(shell, chosen)).run()
         content = document(work, name)
     words = "\n".join(

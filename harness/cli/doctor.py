@@ -55,9 +55,11 @@ def _bench(shell: Shell, runtime: str) -> "Iterator[Bench]":
     from harness.doctor.bench import Bench
 
     ensure_engine(shell.progress)
-    with Engine.connect() as engine:
-        with Bench(engine, ensure_sandbox_image(engine, shell.progress), secrets.token_hex(8), runtime) as bench:
-            yield bench
+    with (
+        Engine.connect() as engine,
+        Bench(engine, ensure_sandbox_image(engine, shell.progress), secrets.token_hex(8), runtime) as bench,
+    ):
+        yield bench
 
 
 def prove(shell: Shell, engine: "Engine", image: "ImageRef", runtime: str, may_miss: tuple[str, ...]) -> None:

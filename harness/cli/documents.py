@@ -9,7 +9,18 @@ from pydantic import ConfigDict, Field
 from harness.doctor.probe import ProbeResult
 from harness.integrity.judged import Check
 from harness.ledger import Entry, LedgerCheck
-from harness.records import Alarm, ArtifactEntry, Decision, Effect, Finding, QueueRow, Record, Removal, TestsResult
+from harness.records import (
+    Alarm,
+    ArtifactEntry,
+    Decision,
+    Effect,
+    Finding,
+    QueueRow,
+    Record,
+    Removal,
+    Replayed,
+    TestsResult,
+)
 
 
 class Document(Record):
@@ -84,6 +95,7 @@ class RunDocument(Document):
     tests: TestsResult | None
     effects: tuple[Effect, ...]
     alarms: tuple[Alarm, ...]
+    replay: Replayed | None = None
     evidence: str | None
     cached: bool
     base: str
@@ -146,6 +158,7 @@ class ShowDocument(Document):
     tests: TestsResult | None
     effects: tuple[Effect, ...]
     alarms: tuple[Alarm, ...]
+    replay: Replayed | None = None
     evidence: str | None
     cached: bool
     decisions: tuple[Decision, ...]

@@ -6,8 +6,11 @@ import typer
 
 from harness.cli.opened import desk, opened
 from harness.cli.shell import shell_of
-from harness.cli.words import effect_words
-from harness.records import QueueRow, ReviewSheet
+from harness.cli.words import effect_words, lane_words
+from harness.errors import UsageError
+from harness.evidence import EvidenceStore
+from harness.gate.behaviour import replay_words
+from harness.records import ArtifactEntry, Evidence, QueueRow, ReviewSheet
 from harness.text import decoded, visible_line
 
 Name = Annotated[str, typer.Argument(help="A proposal id, such as P00001.")]
@@ -47,7 +50,7 @@ def show(context: typer.Context, proposal: Name) -> None:
         for key in (
             "proposal", "title", "author", "launcher", "rationale", "state", "base", "commit", "tree", "merge",
             "findings", "verdict", "reasons", "tests", "effects", "alarms", "evidence", "decisions", "lineage",
-            "notices",
+            "notices", "replay",
         )
     }  # fmt: skip
     status = "accepted" if view.candidate else "refused"
@@ -69,12 +72,15 @@ def sheet_words(sheet: ReviewSheet) -> str:
     ]
     if sheet.tests is not None:
         lines.append(
-            f"TESTS    {sheet.tests.passed} of {sheet.tests.expected} passed" if sheet.tests.run else "TESTS    not run"
+            f"TESTS    {sheet.tests.passed} of {sheet.tests.expected} passed{lane_words(sheet.tests)}"
+            if sheet.tests.run
+            else "TESTS    not run"
         )
-        for word in ("failed", "missing", "skipped"):
+        for word in ("failed", "missing", "skipped", "unverified"):
             lines += [f"  {word}: {visible_line(name)}" for name in getattr(sheet.tests, word)[:20]]
     lines += [f"A/B      {visible_line(effect_words(effect))}" for effect in sheet.effects]
     lines += [f"ALARM    {visible_line(alarm.kind)}: {visible_line(alarm.detail)}" for alarm in sheet.alarms]
+    lines += [f"REPLAY   {visible_line(line)}" for line in replay_words(sheet.replay)]
     if sheet.verdict:
         lines.append(f"VERDICT  {sheet.verdict}: {'; '.join(visible_line(reason) for reason in sheet.reasons)}")
     lines += [f"DECISION {d.decision} by {visible_line(d.reviewer)}: {visible_line(d.reason)}" for d in sheet.decisions]
@@ -94,19 +100,42 @@ def diff(context: typer.Context, proposal: Name) -> None:
     shell.finish("diff", {"proposal": view.id, "diff": text}, text.rstrip("\n"))
 
 
-def logs(context: typer.Context, proposal: Name) -> None:
-    """The output of the proposal's trials, as far as it was kept."""
+def logs(
+    context: typer.Context,
+    proposal: Name,
+    artifact: Annotated[
+        str | None, typer.Option(help="A file that its tests left, by the name that `logs` shows.")
+    ] = None,
+) -> None:
+    """The output of the proposal's trials, as far as it was kept, and the files that its tests left."""
     shell = shell_of(context)
     with opened(shell) as work:
         view = work.view(proposal)
-        parts: list[str] = []
-        if view.run is not None and view.run.evidence is not None:
-            evidence = work.store.evidence(view.run.evidence)
-            parts += [decoded(work.store.get(evidence.log))] if evidence.log else []
-            for trial in evidence.trials:
-                parts.append(
-                    f"== {trial.arm} {trial.purpose}: exit {trial.state.exit_code}, {trial.state.seconds:.1f} s"
-                )
-                parts.append(decoded(work.store.get(trial.stderr)))
-    text = "\n".join(part.rstrip("\n") for part in parts if part)
-    shell.finish("logs", {"proposal": view.id, "logs": text}, text or f"{view.id} has no logs; it was not run")
+        found = view.run.evidence if view.run is not None else None
+        evidence = work.store.evidence(found) if found is not None else None
+        left = evidence.artifacts if evidence is not None else ()
+        if artifact is not None:
+            text = decoded(work.store.get(_named(left, artifact).digest))
+        else:
+            text = "" if evidence is None else _output(evidence, work.store)
+    words = text or ("the file is empty" if artifact is not None else f"{view.id} has no logs; it was not run")
+    shell.finish("logs", {"proposal": view.id, "logs": text, "artifacts": left}, words)
+
+
+def _named(left: tuple[ArtifactEntry, ...], name: str) -> ArtifactEntry:
+    for entry in left:
+        if entry.path == name:
+            return entry
+    names = ", ".join(visible_line(entry.path, 80) for entry in left[:20])
+    raise UsageError(
+        f"There is no artifact {visible_line(name, 80)!r}; there are: {names or 'none'}.", "holdpoint logs"
+    )
+
+
+def _output(evidence: Evidence, store: EvidenceStore) -> str:
+    parts = [decoded(store.get(evidence.log))] if evidence.log else []
+    for trial in evidence.trials:
+        parts.append(f"== {trial.arm} {trial.purpose}: exit {trial.state.exit_code}, {trial.state.seconds:.1f} s")
+        parts.append(decoded(store.get(trial.stderr)))
+    parts += [f"== artifact {visible_line(e.path)}: {e.size} bytes, {e.digest}" for e in evidence.artifacts]
+    return "\n".join(part.rstrip("\n") for part in parts if part)

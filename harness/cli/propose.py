@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,7 @@ from harness.cli.opened import opened
 from harness.cli.shell import DONE, REFUSED, person, shell_of
 from harness.errors import UsageError
 from harness.patch import Malformed, from_diff, from_edits, from_overlay
-from harness.pipeline import Draft, propose
+from harness.pipeline import Draft, propose, resume
 from harness.records import Patch
 from harness.workspace import Workspace
 
@@ -36,6 +36,9 @@ def command(
     ] = "agent:external",
     parent: Annotated[str | None, typer.Option(help="The proposal that this one builds on.")] = None,
     claim: Annotated[bool, typer.Option("--claim", help="Claim a gain: a pass then needs a win.")] = False,
+    declares: Annotated[
+        list[str] | None, typer.Option(help="A function meant to answer otherwise, as pkg.module.function.")
+    ] = None,
 ) -> None:
     """Propose a change: judged by the policy of its base, and committed on a branch holdpoint/P….
 
@@ -53,6 +56,7 @@ def command(
     if delete and overlay is None:
         raise UsageError("--delete goes with --overlay.", "holdpoint propose --overlay DIR --delete PATH")
     with opened(shell, lock="propose") as work:
+        resume(work)
         base = _base(work, parent)
         stated = _stated(edits)
         if overlay is not None:
@@ -75,6 +79,7 @@ def command(
                 parent=parent.upper() if parent else None,
                 claims_gain=claim,
                 patch=patch,
+                declares=tuple(dict.fromkeys(declares or _declared(edits))),
             ),
         )
     accepted = view.candidate is not None
@@ -130,15 +135,24 @@ def _text(path: Path) -> str:
 
 def _stated(edits: Path | None) -> dict[str, str]:
     """Title and rationale as the edits document states them; its shape is checked where the patch is built."""
+    document = _document(edits)
+    return {key: value for key, value in document.items() if key in ("title", "rationale") and isinstance(value, str)}
+
+
+def _declared(edits: Path | None) -> list[str]:
+    """Functions that the edits document declares to change."""
+    found = _document(edits).get("declares")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _document(edits: Path | None) -> dict[str, Any]:
     if edits is None:
         return {}
     try:
         document = json.loads(_bytes(edits))
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(document, dict):
-        return {}
-    return {key: value for key, value in document.items() if key in ("title", "rationale") and isinstance(value, str)}
+    return document if isinstance(document, dict) else {}
 
 
 def _folder(root: Path) -> dict[str, bytes]:

@@ -6,9 +6,10 @@ import typer
 
 from harness.cli.opened import laboratory, opened
 from harness.cli.shell import DONE, REFUSED, shell_of
-from harness.cli.words import effect_words
+from harness.cli.words import effect_words, lane_words
 from harness.errors import UsageError
-from harness.pipeline import Settled, run_many
+from harness.gate.behaviour import replay_words
+from harness.pipeline import Settled, resume, run_many
 from harness.workspace import Workspace
 
 WORKERS = 2
@@ -31,6 +32,7 @@ def command(
     if bool(proposals) == every:
         raise UsageError("run takes proposal ids, or --all.", "holdpoint run P00001")
     with opened(shell, lock="run") as work:
+        resume(work)
         wanted = [work.view(name).id for name in proposals or []]
         if every:
             wanted = [view.id for view in work.ledger.state.proposals.values() if view.state in PENDING]
@@ -58,6 +60,7 @@ def document(work: Workspace, settled: Settled) -> dict[str, Any]:
         "tests": event.tests,
         "effects": event.effects,
         "alarms": evidence.alarms if evidence else (),
+        "replay": evidence.replay if evidence else None,
         "evidence": event.evidence,
         "cached": settled.cached,
         "base": event.tip,
@@ -72,9 +75,10 @@ def in_words(found: dict[str, Any]) -> str:
     lines += [f"  {reason}" for reason in found["reasons"]]
     tests = found["tests"]
     if tests is not None and tests.run:
-        lines.append(f"  tests: {tests.passed} of {tests.expected} passed")
+        lines.append(f"  tests: {tests.passed} of {tests.expected} passed{lane_words(tests)}")
     lines += [f"  {effect_words(effect)}" for effect in found["effects"]]
     lines += [f"  alarm {alarm.kind}: {alarm.detail}" for alarm in found["alarms"]]
+    lines += [f"  replay: {line}" for line in replay_words(found["replay"])]
     if found["verdict"] == "pass":
         lines.append(f"  it waits for a person. next: holdpoint review, or holdpoint approve {found['proposal']}")
     else:

@@ -4,6 +4,7 @@ A program that behaves well only in a sandbox has to know one when it sees it; t
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,24 +18,26 @@ _LINK: Final = (
     "&& ip route add default via 10.213.7.1"
 )
 _SECONDS: Final = 5.0
+_OWNER: Final = re.compile(r"uid=\d+,gid=\d+")
 
 
 class Variation(Record):
-    """What differs from the usual container. `switches` go to its Python; `cpuset` names the only CPU it may use."""
+    """What differs from the usual container. `cpuset` names the only CPU it may use."""
 
     uid: int | None = None
     hostname: str = ""
     env: Mapping[str, str] = {}
     folder: str = ""
     cpuset: str = ""
-    switches: tuple[str, ...] = ()
 
 
 def vary(config: dict[str, Any], variation: Variation) -> None:
     """Changes an engine's create request."""
     host = config["HostConfig"]
     if variation.uid is not None:
+        owner = f"uid={variation.uid},gid={variation.uid}"
         config["User"] = f"{variation.uid}:{variation.uid}"
+        host["Tmpfs"] = {path: _OWNER.sub(owner, options) for path, options in host["Tmpfs"].items()}
     if variation.hostname:
         config["Hostname"] = variation.hostname
     if variation.folder:
@@ -44,8 +47,6 @@ def vary(config: dict[str, Any], variation: Variation) -> None:
     names = set(variation.env)
     kept = [text for text in config["Env"] if text.partition("=")[0] not in names]
     config["Env"] = sorted([*kept, *(f"{name}={value}" for name, value in variation.env.items())])
-    program, *rest = config["Entrypoint"]
-    config["Entrypoint"] = [program, *variation.switches, *rest]
 
 
 def add_link(pid: int, container: str) -> bool:

@@ -65,7 +65,9 @@ THREATS: Final[tuple[Threat, ...]] = (
         threat="a candidate outlives its trial, or leaves something behind",
         protection="containers are killed and removed on every way out and carry the id of their owner; a watcher "
         "removes a killed owner's containers, and a reaper those of dead owners at the next start",
-        residual="with harness, watcher and engine all gone at once, a container stays until the next start",
+        residual="when harness and watcher die together (a CI machine's container killed whole), an honest guest ends "
+        "with its input; a hostile one runs on, within its limits, until a harness of the same namespace starts, "
+        "or for seven days. Engines over TCP have no watcher",
     ),
     Threat(
         key="tampering",

@@ -23,10 +23,11 @@ from harness.text import decoded
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 _WAITING = ("waiting", "approved", "deferred")
 _LOG_TAIL = 6_000
-_ONLY_A_READER = (
-    "The tests ran in the candidate's own process inside a container, which is not a complete boundary: "
-    "read the difference; a change keyed to the tests passes them."
+_OWN_PROCESS = (
+    "{count} of {passed} passed tests ran in the candidate's own process inside a container, which is not a complete "
+    "boundary. "
 )
+_ONLY_A_READER = "Read the difference: a change keyed to what the tests ask passes them."
 _SELF = (
     "This changes the agent that proposes changes: self-modification is not recommended in production. "
     "Nothing it says about itself is evidence."
@@ -109,6 +110,7 @@ class Reading:
             lineage=self._lineage(view),
             notices=self._notices(view, rules, reviewer),
             sandbox=_sandbox(evidence),
+            replay=evidence.replay if evidence else None,
         )
 
     def _difference(self, view: ProposalView) -> str:
@@ -124,6 +126,8 @@ class Reading:
         return unified(Patch.model_validate_json(patch))
 
     def _log_tail(self, evidence: Evidence | None) -> str:
+        if evidence is not None and evidence.log:
+            return decoded(self._work.store.get(evidence.log))[-_LOG_TAIL:]
         trials = [one for one in evidence.trials if one.arm == "candidate"] if evidence else []
         if not trials:
             return ""
@@ -153,7 +157,9 @@ class Reading:
                 notices.append(
                     f"The base moved since this was tested: holdpoint run {view.id} makes it approvable again."
                 )
-            needed, have = needed_approvals(policy, view.findings), len(view.approvals)
+            evidence = self.evidence(view)
+            found = evidence.findings if evidence else view.findings
+            needed, have = needed_approvals(policy, found), len(view.approvals)
             if needed > 1 or have:
                 notices.append(f"{have} of {needed} approvals that policy {policy.name!r} demands.")
         if reviewer and principal(reviewer) == principal(view.launcher):
@@ -164,7 +170,10 @@ class Reading:
         if view.merge_intent is not None:
             notices.append(f"A merge of this was interrupted: holdpoint merge {view.id} finishes or undoes it.")
         if view.run is not None and view.run.tests is not None and view.run.tests.run:
-            notices.append(_ONLY_A_READER)
+            tests = view.run.tests
+            count = len(tests.unverified) + len(tests.corroborated) + tests.unnamed
+            inside = _OWN_PROCESS.format(count=count, passed=tests.passed) if count else ""
+            notices.append(inside + _ONLY_A_READER)
         return tuple(notices)
 
     def _touches_agent(self, view: ProposalView, rules: Rules) -> bool:

@@ -63,6 +63,9 @@ Edit = Annotated[
 ]
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class EditsDocument(Record):
     """What an agent writes: who, why, and the edits. `proposals/schema.json` is generated from this."""
 
@@ -72,6 +75,9 @@ class EditsDocument(Record):
     title: str = Field(min_length=1, max_length=200, description="One line: what the change does.")
     rationale: str = Field(default="", max_length=20_000, description="Why it should be made.")
     author: str = Field(min_length=1, max_length=200, description="The agent that proposes it.")
+    declares: tuple[Name, ...] = Field(
+        default=(), max_length=200, strict=False, description="Functions meant to answer otherwise, as pkg.mod.func."
+    )
     edits: tuple[Edit, ...] = Field(min_length=1, strict=False, description="The edits, in order.")
 
 

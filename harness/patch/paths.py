@@ -14,7 +14,7 @@ def path_fault(path: str) -> str | None:
         return "the path is empty"
     if len(path) > LONGEST:
         return f"the path has {len(path)} characters; at most {LONGEST} are allowed"
-    if any(mark(char) is not None or char in "\n\t" for char in path):
+    if not path.isprintable() or any(mark(char) is not None for char in path):
         return "the path contains control or invisible characters; only printable ones are allowed"
     if not unicodedata.is_normalized("NFC", path):
         return "the path is not in Unicode normal form C"

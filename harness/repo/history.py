@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from tempfile import TemporaryDirectory
 
 from harness.errors import IntegrityError, UsageError
 from harness.repo import trees
@@ -15,6 +14,7 @@ from harness.repo.names import branch_ref, checked_id, is_id, matches
 from harness.repo.objects import DIRECTORY, GITLINK, LINK, Objects
 from harness.repo.places import Place, make_scratch
 from harness.repo.trees import TreeEntry
+from harness.scratch import Scratch
 from harness.text import visible_line
 
 _DIFF = (
@@ -227,11 +227,11 @@ class History:
         self._objects.forget()
 
 
-def _let_go(objects: Door, refs: Door, temporary: TemporaryDirectory[str] | None) -> None:
+def _let_go(objects: Door, refs: Door, temporary: Scratch | None) -> None:
     objects.close()
     refs.close()
     if temporary is not None:
-        temporary.cleanup()
+        temporary.close()
 
 
 def _parse_commit(oid: str, data: bytes) -> Commit:

@@ -7,7 +7,6 @@ that needs one therefore counts as a local change, and landing is refused rather
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from harness.errors import EnvironmentFault, UsageError
 from harness.repo.door import Door, Talk, fault
 from harness.repo.names import ZERO
+from harness.scratch import Scratch
 from harness.text import visible_line
 
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG")
@@ -70,8 +70,8 @@ class WorkTree:
 
     def _file_changes(self, commit: str) -> tuple[str, ...]:
         # An index made this moment knows no times and no flags, so git compares every file by content.
-        with tempfile.TemporaryDirectory(prefix="holdpoint-", dir=self.git_dir) as folder:
-            own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        with Scratch(self.git_dir) as folder:
+            own = {"GIT_INDEX_FILE": str(folder.path / "index")}
             self.door.ok("read-tree", commit, env=own)
             self.door.run("update-index", "-q", "--refresh", env=own)
             return _paths(self.door.ok("diff-files", "--name-only", "-z", "--ignore-submodules=all", env=own))
@@ -102,8 +102,8 @@ class WorkTree:
         return self._restore(old, new, odd | left)
 
     def _restore(self, old: str, new: str, odd: set[str]) -> bool:
-        with tempfile.TemporaryDirectory(prefix="holdpoint-", dir=self.git_dir) as folder:
-            own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        with Scratch(self.git_dir) as folder:
+            own = {"GIT_INDEX_FILE": str(folder.path / "index")}
             self.door.ok("read-tree", new, env=own)
             self.door.run("update-index", "-q", "--refresh", env=own)
             unlike_new = set(_paths(self.door.ok("diff-files", "--name-only", "-z", env=own)))

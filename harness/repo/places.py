@@ -2,13 +2,13 @@
 
 import configparser
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EnvironmentFault, UsageError
 from harness.repo.door import gitpython
+from harness.scratch import Scratch
 
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = {bare}\n"
 
@@ -85,13 +85,13 @@ def make_repository(path: Path, branch: str, *, bare: bool) -> None:
     _fill(git_dir, branch, bare=bare)
 
 
-def make_scratch(common_dir: Path) -> tuple[Path, "tempfile.TemporaryDirectory[str] | None"]:
+def make_scratch(common_dir: Path) -> tuple[Path, Scratch | None]:
     """An empty bare git directory: in the state directory if there is one, else a temporary folder."""
     state = common_dir / "holdpoint"
     if state.is_dir() and os.access(state, os.W_OK):
         return _fill(state / "scratch.git", "none", bare=True), None
-    folder = tempfile.TemporaryDirectory(prefix="holdpoint-git-")
-    return _fill(Path(folder.name), "none", bare=True), folder
+    folder = Scratch()
+    return _fill(folder.path, "none", bare=True), folder
 
 
 def _fill(git_dir: Path, branch: str, *, bare: bool) -> Path:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFault
 from harness.text import visible_line
+
+_FAREWELL = 10.0  # seconds
 
 
 class StateDir:
@@ -58,15 +61,23 @@ class StateDir:
             os.close(descriptor)
 
     def _take(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EnvironmentFault(
-                f"another holdpoint works on this repository: {_holder(descriptor)}.",
-                "wait until it ends, or end that process, then try again",
-            ) from None
-        except OSError as error:
-            raise _fault(f"the lock {self._lock} cannot be taken", error) from None
+        until = time.monotonic() + _FAREWELL
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # A program that a killed holder was just starting has its descriptors for one moment more.
+                if _holder_is_gone(descriptor) and time.monotonic() < until:
+                    time.sleep(0.02)
+                    continue
+                raise EnvironmentFault(
+                    f"another holdpoint works on this repository: {_holder(descriptor)}.",
+                    "wait until it ends, or end that process, then try again",
+                ) from None
+            except OSError as error:
+                raise _fault(f"the lock {self._lock} cannot be taken", error) from None
+            else:
+                return
 
     def _sign(self, descriptor: int, what: str) -> None:
         """Say who holds the lock; what a dead holder left is overwritten."""
@@ -85,6 +96,17 @@ def _holder(descriptor: int) -> str:
         return visible_line(f"process {found['pid']} ({found['what']}, since {found['since']})", 300)
     except (ValueError, KeyError, TypeError):
         return "a process that has just started"
+
+
+def _holder_is_gone(descriptor: int) -> bool:
+    """Whether the process that signed the lock has ended; False for one that has not signed yet."""
+    try:
+        pid = int(json.loads(os.pread(descriptor, 4096, 0))["pid"])
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _fault(what: str, error: OSError) -> EnvironmentFault:

@@ -20,7 +20,7 @@ class TrialInputs:
     """One run: the base and the merge that would land, the base's configuration, and the two images.
 
     `judge` is the image with the base's tree at /judge whose editable scope links into /work. `read(commit,
-    patterns)` gives plain files of a commit.
+    patterns)` gives plain files of a commit. `arch` is the engine's.
     """
 
     base_commit: str
@@ -30,28 +30,33 @@ class TrialInputs:
     judge: ImageRef
     run_id: str
     read: Read
-    runtime: str = "runc"
+    arch: str = "x86_64"
 
     def commit(self, arm: Arm) -> str:
         """The commit that stands for the arm."""
         return self.base_commit if arm == "baseline" else self.merge_commit
 
     def spec(
-        self, image: ImageRef, role: str, warm: tuple[str, ...] = (), timeout: float | None = None
+        self,
+        image: ImageRef,
+        role: str,
+        warm: tuple[str, ...] = (),
+        timeout: float | None = None,
+        output: int | None = None,
     ) -> ContainerSpec:
-        """A container under the base's limits; `timeout` (seconds) replaces the configured one."""
+        """A container under the base's limits; `timeout` (seconds) and `output` (bytes) replace the configured ones."""
         sandbox = self.config.sandbox
         limits = Limits(
             timeout=sandbox.timeout if timeout is None else timeout,
             memory=sandbox.memory,
             cpus=sandbox.cpus,
             pids=sandbox.pids,
-            output=sandbox.output,
+            output=sandbox.output if output is None else output,
         )
         return ContainerSpec(
             image=image.id,
             argv=guest_argv(image),
-            profile=profile_for(limits, self.runtime),
+            profile=profile_for(limits, sandbox.runtime, self.arch),
             run_id=self.run_id,
             role=role,
             env={"HOLDPOINT_WARM": ",".join(warm)} if warm else {},

@@ -4,10 +4,13 @@ Kept for a base: images, the baseline's test session, exact baselines. Never kep
 """
 
 import contextlib
+import dataclasses
 import json
+import os
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +22,7 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.container import (
+    Artifact,
     Engine,
     ImageRef,
     check_lock,
@@ -26,15 +30,23 @@ from harness.container import (
     judge_image,
     reap,
 )
-from harness.errors import RefusedError, UsageError
-from harness.records import Alarm, Effect, TestsResult, TrialRecord, canonical_json, sha256
+from harness.container.images import remove_images, too_many_judges
+from harness.errors import EnvironmentFault, RefusedError, UsageError
+from harness.records import Alarm, Effect, Replayed, TestsResult, TrialRecord, canonical_json, sha256
 from harness.repo import Repo, matches
+from harness.scratch import write_whole
 from harness.target import BenchEntry, StateDir, TargetConfig
 from harness.trial.bench import BenchResult, BenchRunner
 from harness.trial.exact import exact_effects
 from harness.trial.inputs import TrialInputs, scope_links
+from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
 from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
-from harness.trial.tests import TestRun, judge, run_tests, unusable
+from harness.trial.recorder import Recorder
+from harness.trial.replay import Material, replay
+from harness.trial.scripts import Recording
+from harness.trial.shipping import shipment
+from harness.trial.tests import TestRun, run_tests, unusable
+from harness.trial.workshop import Workshop
 
 NOT_RUN: Final = TestsResult(expected=0, passed=0, run=False)
 PLAIN: Final = ("100644", "100755")
@@ -47,7 +59,7 @@ class Question:
 
     With a `parent`, a claimed gain is one over the parent, which itself passed on the base. With a claim the metrics
     come first, and tests are not run for what did not gain: it has failed already. `earlier` are the pairs that an
-    inconclusive run of the same question has measured.
+    inconclusive run of the same question has measured. `declares` names functions that are meant to answer otherwise.
     """
 
     base: str
@@ -56,6 +68,7 @@ class Question:
     config: TargetConfig
     claims_gain: bool
     earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    declares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,8 @@ class Examined:
     faults: tuple[str, ...] = ()
     image: str = ""
     profile: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    replay: Replayed | None = None
 
     @classmethod
     def untested(cls) -> "Examined":
@@ -100,6 +115,8 @@ class Lab:
         self._lock = threading.RLock()
         self._rooms: dict[str, Room] = {}
         self._runners: dict[tuple[str, str], queue.SimpleQueue[BenchRunner]] = {}
+        self._shops: dict[str, Workshop] = {}
+        self._recordings: dict[str, Recording] = {}
         self._results: dict[str, BenchResult] = {}
         self._stack = ExitStack()
 
@@ -117,16 +134,17 @@ class Lab:
         """Tests and metrics of one candidate; UsageError when the base itself cannot serve as a measure."""
         inputs = self.inputs(question)
         baseline = self._baseline_tests(inputs)
+        shop, oracle = self._oracle(inputs, baseline)
         if not question.claims_gain:
-            tests = run_tests(self.engine, inputs, "candidate")
-            result = judge(baseline, tests)
-            good = result.passed == result.expected and not result.failed
-            return self._examined(inputs, result, tests, self._measure(question, inputs) if good else Measured())
+            tested = run_lanes(shop, inputs, baseline, oracle)
+            good = tested.result.passed == tested.result.expected and not tested.result.failed
+            seen = self._examined(inputs, tested, self._measure(question, inputs) if good else Measured())
+            return self._replayed(question, shop, inputs, oracle, seen)
         measured = self._measure(question, inputs)
         if not any(effect.outcome == "win" for effect in measured.effects):
-            return self._examined(inputs, NOT_RUN, None, measured)
-        tests = run_tests(self.engine, inputs, "candidate")
-        return self._examined(inputs, judge(baseline, tests), tests, measured)
+            return self._examined(inputs, None, measured)
+        seen = self._examined(inputs, run_lanes(shop, inputs, baseline, oracle), measured)
+        return self._replayed(question, shop, inputs, oracle, seen)
 
     @contextlib.contextmanager
     def hands(self, count: int) -> Iterator[ThreadPoolExecutor]:
@@ -151,12 +169,15 @@ class Lab:
             judge=room.judge,
             run_id=self.run_id,
             read=self.read,
+            arch=self.engine.info.arch,
         )
 
     def room(self, base: str, config: TargetConfig) -> Room:
         """The base's images, built once; UsageError when its lock is missing or no lock."""
         with self._lock:
-            if base not in self._rooms:
+            known = self._rooms.get(base)
+            # Used again, and still there: a neighbour may have made room.
+            if known is None or not all(self.engine.used(image.tag) for image in (known.image, known.judge)):
                 self._rooms[base] = self._furnish(base, config)
             return self._rooms[base]
 
@@ -166,6 +187,7 @@ class Lab:
             return self._repo.read_matching(commit, patterns)
 
     def _furnish(self, base: str, config: TargetConfig) -> Room:
+        self.engine.require_runtime(config.sandbox.runtime)
         lock = config.target.requirements
         requirements = None if lock is None else self._repo.read(base, lock)
         if lock is not None and requirements is None:
@@ -180,21 +202,13 @@ class Lab:
         files = self._repo.read_matching(base, tuple(outside)) if outside else {}
         executable = [path for path, entry in outside.items() if entry.mode == "100755"]
         judging = judge_image(self.engine, image, files, scope_links(config.target.source), executable)
+        remove_images(self.engine, [old.tag for old in too_many_judges(self.engine, time.time())])
         warm = check_lock(requirements, lock or "") if requirements else ()
         return Room(image, judging, warm)
 
     def _baseline_tests(self, inputs: TrialInputs) -> TestRun:
         """The base's own session, kept by what it depends on; RefusedError when it cannot be a measure."""
-        key = sha256(
-            canonical_json(
-                [
-                    "tests",
-                    self._repo.tree_of(inputs.base_commit),
-                    inputs.judge.id,
-                    inputs.config.model_dump(mode="json"),
-                ]
-            )
-        )
+        key = self._tests_key("tests", inputs)
         with self._lock:
             known = self._kept(key, TestRun)
             if known is not None:
@@ -206,6 +220,48 @@ class Lab:
                 raise RefusedError(why, "mend the base: nothing can be judged against tests that do not pass there")
             self._keep(key, run.model_copy(update={"stdout": b"", "stderr": b""}))
             return run
+
+    def _oracle(self, inputs: TrialInputs, native: TestRun) -> tuple[Workshop, OracleBase]:
+        """Containers for the base's oracle, and what it says of the base itself, kept like the base's own session."""
+        key = self._tests_key("oracle", inputs)
+        with self._lock:
+            shop = self._shops.get(key)
+            if shop is None:
+                shop = self._stack.enter_context(Workshop(self.engine, inputs, shipment(inputs)))
+                self._shops[key] = shop
+            base = self._kept(key, OracleBase)
+            if base is None:
+                self._report("running the base's tests through the oracle, twice for this base")
+                recorder = Recorder()
+                base = oracle_base(shop, inputs, native, recorder)
+                self._keep(self._tests_key("recording", inputs), recorder.recording())
+                self._keep(key, base)
+            return shop, base
+
+    def _replayed(
+        self, question: Question, shop: Workshop, inputs: TrialInputs, base: OracleBase, seen: Examined
+    ) -> Examined:
+        """For what would pass: base and candidate asked the same questions, made from what the base's tests ask."""
+        tests = seen.tests
+        if tests.passed != tests.expected or tests.failed or any(effect.outcome == "worse" for effect in seen.effects):
+            return seen
+        key = self._tests_key("recording", inputs)
+        with self._lock:
+            if key not in self._recordings:
+                self._recordings[key] = self._kept(key, Recording) or Recording()
+            recording = self._recordings[key]
+        replayed, alarms = replay(shop, inputs, Material(recording, base.shapes), question.declares)
+        return dataclasses.replace(seen, replay=replayed, alarms=(*seen.alarms, *alarms))
+
+    def _tests_key(self, what: str, inputs: TrialInputs) -> str:
+        """Names what the base's tests depend on."""
+        tree = self._repo.tree_of(inputs.base_commit)
+        profile = inputs.spec(inputs.judge, "tests").profile.digest
+        return sha256(
+            canonical_json(
+                [what, tree, inputs.judge.id, inputs.image.id, profile, inputs.config.model_dump(mode="json")]
+            )
+        )
 
     def _measure(self, question: Question, inputs: TrialInputs) -> Measured:
         """All metrics; exact ones against the base, and for a claimed gain against the parent as well."""
@@ -276,7 +332,10 @@ class Lab:
         ours = (*bench.files, bench.judge, *((bench.scratch,) if bench.scratch else ()))
         shipped = {path: entry.blob for path, entry in entries.items() if matches(path, bench.ships)}
         judged = {path: entry.blob for path, entry in base.items() if matches(path, ours)}
-        return sha256(canonical_json(["exact", inputs.image.id, bench.model_dump(mode="json"), judged, shipped]))
+        profile = inputs.spec(inputs.image, "candidate").profile.digest
+        return sha256(
+            canonical_json(["exact", inputs.image.id, profile, bench.model_dump(mode="json"), judged, shipped])
+        )
 
     @contextlib.contextmanager
     def _runner(self, inputs: TrialInputs, bench: BenchEntry) -> Iterator[BenchRunner]:
@@ -293,30 +352,42 @@ class Lab:
         finally:
             idle.put(runner)
 
-    def _examined(
-        self, inputs: TrialInputs, result: TestsResult, tests: TestRun | None, measured: Measured
-    ) -> Examined:
+    def _examined(self, inputs: TrialInputs, tested: LanesRun | None, measured: Measured) -> Examined:
+        inside = tested.inside if tested else None
         return Examined(
-            tests=result,
+            tests=tested.result if tested else NOT_RUN,
             effects=measured.effects,
-            alarms=measured.alarms,
-            trials=(*((tests.trial,) if tests else ()), *measured.trials),
-            blobs=(*(tests.blobs if tests else ()), *measured.blobs),
-            log=tests.log if tests else b"",
+            alarms=(*(tested.alarms if tested else ()), *measured.alarms, *_refusals(inside)),
+            trials=(*(tested.trials if tested else ()), *measured.trials),
+            blobs=(*(tested.blobs if tested else ()), *measured.blobs),
+            log=tested.log if tested else b"",
             differences=measured.differences,
             image=inputs.image.id,
             profile=inputs.spec(inputs.image, "candidate").profile.digest,
+            artifacts=inside.artifacts if inside else (),
         )
 
     def _kept(self, key: str, kind: type[Kept]) -> Kept | None:
+        path = self._cache / key.removeprefix("sha256:")
         try:
-            return kind.model_validate_json((self._cache / key.removeprefix("sha256:")).read_bytes())
+            found = kind.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+        os.utime(path)  # `gc` goes by the last use
+        return found
 
     def _keep(self, key: str, value: BaseModel) -> None:
         """Atomic, so that a kill leaves the old entry, the new one or none."""
-        path = self._cache / key.removeprefix("sha256:")
-        partial = path.with_suffix(f".{secrets.token_hex(4)}")
-        partial.write_text(json.dumps(value.model_dump(mode="json")))
-        partial.rename(path)
+        data = json.dumps(value.model_dump(mode="json")).encode()
+        try:
+            write_whole(self._cache / key.removeprefix("sha256:"), data, place=self._cache)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"a result could not be kept in {self._cache}: {error.strerror}.",
+                "make room on the disk, then try again",
+            ) from error
+
+
+def _refusals(tests: TestRun | None) -> tuple[Alarm, ...]:
+    refused = tests.refused if tests else ()
+    return tuple(Alarm(kind="artifact", detail=f"artifact refused: {each.name}: {each.why}") for each in refused)

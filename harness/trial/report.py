@@ -4,8 +4,12 @@ Everything here is hostile input. A line out of order ends the reading: what fol
 reported.
 """
 
+import base64
+import binascii
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from harness.container import Artifact, ArtifactReader, Refused
 from harness.records import Record
 from harness.trial.inputs import clean, parse_object
 
@@ -19,7 +23,8 @@ _MOST_LOG: Final = 256 * 1024
 class SessionReport(Record):
     """A test session as it was reported: parallel tuples over the collected ids, and what was wrong with it.
 
-    `bodies` says for each test how its function ended and a digest of its code; `problems` are sentences.
+    `bodies` says for each test how its function ended and a digest of its code; `problems` are sentences, and `hit`
+    are sentences about limits that were reached, which is no problem for a session that went well.
     """
 
     ids: tuple[str, ...]
@@ -27,13 +32,26 @@ class SessionReport(Record):
     bodies: tuple[str, ...]
     problems: tuple[str, ...]
     log: str
+    hit: tuple[str, ...] = ()
 
 
 class Listener:
-    """The state machine: ids, then for each id in order set-up, call and tear-down, then the end."""
+    """The state machine: ids, then for each id in order set-up, call and tear-down, then the end.
 
-    def __init__(self, word: bytes) -> None:
+    `stops` and `hits` are the sentences for what the supervisor may say of limits (see `harness.trial.limits`);
+    without `artifacts` the supervisor may bring none.
+    """
+
+    def __init__(
+        self,
+        word: bytes,
+        stops: Mapping[str, str] = {},
+        hits: Mapping[str, str] = {},
+        artifacts: ArtifactReader | None = None,
+    ) -> None:
         self._word = word
+        self._stops, self._hits = stops, hits
+        self._hit: list[str] = []
         self._ids: list[str] = []
         self._outcomes: list[Outcome] = []
         self._bodies: list[str] = []
@@ -48,6 +66,8 @@ class Listener:
         self._logs: list[str] = []
         self._output = ""
         self._room = _MOST_LOG
+        self._artifacts = artifacts
+        self._brought: list[Artifact | Refused] = []
 
     def hear(self, line: bytes) -> None:
         """One line of the guest's stdout, in the order of arrival."""
@@ -63,6 +83,22 @@ class Listener:
         elif not self._stopped:
             self._child(event)
 
+    def brought(self) -> tuple[Artifact | Refused, ...]:
+        """What the guest left for the reader, and what of it was not taken; to be asked for once, at the end."""
+        late = self._artifacts.end() if self._artifacts is not None else ()
+        return (*self._brought, *late)
+
+    @property
+    def place(self) -> str:
+        """The id of the test that is being run, or words for where else the session is."""
+        if not self._started:
+            return "while collecting"
+        return self.name_of(len(self._outcomes)) or "after the last test"
+
+    def name_of(self, number: int) -> str:
+        """The id with this number, "" for what is no test of this session."""
+        return self._ids[number] if 0 <= number < len(self._ids) else ""
+
     def report(self, problems: tuple[str, ...] = ()) -> SessionReport:
         """What was heard; `problems` are what the host knows about the container besides."""
         if not self._ended:
@@ -74,8 +110,9 @@ class Listener:
             ids=tuple(self._ids),
             outcomes=(*self._outcomes, *(["missing"] * unheard)),
             bodies=(*self._bodies, *([""] * unheard)),
-            problems=(*problems, *self._problems),
+            problems=tuple(dict.fromkeys((*problems, *self._problems))),
             log=self._log(),
+            hit=tuple(self._hit),
         )
 
     def _log(self) -> str:
@@ -95,16 +132,33 @@ class Listener:
         match event:
             case {"e": "output", "text": str() as text}:
                 self._output = clean(text)
+            case {"e": "artifacts", "data": str() as data} if self._artifacts is not None:
+                self._bring(self._artifacts, data)
             case {"e": "end", "status": status, "stopped": str() as stopped}:
                 self._ended = True
+                self._note_limits(event.get("hit"))
                 if stopped:
-                    self._problem(_STOPPED.get(stopped, "the session was stopped"))
+                    self._problem(self._stops.get(stopped, "the session was stopped"))
                 elif status != self._exit and self._exit is not None:
                     self._problem("the session's exit status is not the one it reported")
                 elif status != 0 and self._exit is None:
                     self._problem(f"the session's process ended by itself ({int(status or 0)})")
             case _:
                 self._derail("the supervisor said something unknown")
+
+    def _bring(self, reader: ArtifactReader, data: str) -> None:
+        try:
+            self._brought += reader.feed(base64.b64decode(data, validate=True))
+        except (binascii.Error, ValueError):
+            self._derail("a piece of the artifacts is no base64")
+
+    def _note_limits(self, said: Any) -> None:
+        names = said if isinstance(said, list) else []
+        for name, sentence in self._hits.items():
+            if name == "memory" and name in names:
+                self._problem(sentence)  # the engine may learn of it too late: with a process gone, nothing is sure
+            elif name in names:
+                self._hit.append(sentence)
 
     def _child(self, event: dict[str, Any]) -> None:
         match event:
@@ -161,11 +215,3 @@ def _fold(phases: list[tuple[str, bool]]) -> Outcome:
     if "skipped" in outcomes:
         return "xfailed" if ("skipped", True) in phases else "skipped"
     return "xpassed" if ("passed", True) in phases else "passed"
-
-
-_STOPPED: Final = {
-    "timeout": "the session ran out of time",
-    "output": "the session printed more than allowed",
-    "events": "the session reported more than allowed",
-    "lingered": "the session closed its streams and did not end",
-}

@@ -13,6 +13,7 @@ from typing import Any, Final
 from harness.container import Engine, run_batch, stream
 from harness.records import Arm, Record, TrialRecord
 from harness.trial.inputs import JUDGE, TrialInputs, clean, parse_object, trial_record
+from harness.trial.limits import limits_hit
 
 WHOLE: Final = "(whole run)"
 _MOST_ROWS: Final = 100_000
@@ -42,12 +43,7 @@ def run_script(engine: Engine, inputs: TrialInputs, script: str, arm: Arm, files
     finished = run_batch(engine, spec, stream(header, files))
     trial, blobs = trial_record(arm, "metric", spec, finished), (finished.stdout, finished.stderr)
     state = finished.state
-    troubles = {
-        "out of memory": state.oom_killed,
-        "out of time": state.timed_out,
-        "output cut off": state.output_capped,
-    }
-    trouble = next((word for word, is_so in troubles.items() if is_so), "")
+    trouble = ", ".join(limits_hit(state, spec.profile.limits))
     if trouble or state.exit_code != 0:
         return NoRows(why=trouble or f"exit status {state.exit_code}", trial=trial, blobs=blobs)
     values = read_rows(finished.stdout)

@@ -8,15 +8,27 @@ import secrets
 import time
 from typing import Final
 
-from harness.container import Engine, Line, Session, stream
+from harness.container import (
+    Artifact,
+    ArtifactLimits,
+    ArtifactReader,
+    Engine,
+    Line,
+    Refused,
+    Session,
+    stream,
+)
 from harness.records import Arm, Record, TestsResult, TrialRecord
 from harness.trial.inputs import TrialInputs, trial_record
+from harness.trial.limits import hits_of, limits_hit, stops_of
 from harness.trial.report import Listener, Outcome, SessionReport
+from harness.trial.verdict import SESSION
 
 _MOST_STDOUT: Final = 64 * 1024 * 1024
 _LONGEST_LINE: Final = 1024 * 1024
 _RESERVE: Final = 3.0  # seconds between the guest's own deadline and the container's, to report what was running
 _NAMED: Final = 20
+_ARTIFACTS: Final = ArtifactLimits()
 
 
 class TestRun(Record):
@@ -28,6 +40,8 @@ class TestRun(Record):
     trial: TrialRecord
     stdout: bytes
     stderr: bytes
+    artifacts: tuple[Artifact, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     @property
     def blobs(self) -> tuple[bytes, ...]:
@@ -57,11 +71,16 @@ def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
         "tests": list(inputs.config.target.tests),
         "roots": list(inputs.roots()),
         "timeout": max(limit / 2, limit - _RESERVE),
+        "output": spec.profile.limits.output,
     }
+    allowed = inputs.config.sandbox.artifacts if arm == "candidate" else ()
+    if allowed:
+        header["artifacts"] = {"allowed": list(allowed), **_ARTIFACTS.model_dump(include={"file", "total", "count"})}
     with engine.start(spec) as session:
         session.send(stream(header, files))
         word = secrets.token_hex(16).encode()
-        listener, heard, problem = Listener(word), bytearray(), ""
+        listener = Listener(word, stops_of(spec.profile.limits), hits_of(spec.profile), _reader(allowed))
+        heard, problem = bytearray(), ""
         if _ready(session):
             session.send(word + b"\n")
             problem = _listen(session, listener, heard, limit)
@@ -71,17 +90,18 @@ def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
             heard += finished.stdout
     state = finished.state
     problems = [problem] if problem else []
-    problems += ["the container ran out of memory"] if state.oom_killed else []
-    problems += ["the container ran out of time"] if state.timed_out else []
-    problems += ["the container printed more than allowed"] if state.output_capped else []
+    problems += limits_hit(state, spec.profile.limits)
     if not problems and state.exit_code != 0:
         problems.append(f"the container ended with exit status {state.exit_code}")
     stdout = bytes(heard)
+    brought = listener.brought()
     return TestRun(
         report=listener.report(tuple(problems)),
         trial=trial_record(arm, "tests", spec, finished, stdout),
         stdout=stdout,
         stderr=finished.stderr,
+        artifacts=tuple(found for found in brought if isinstance(found, Artifact)),
+        refused=tuple(found for found in brought if isinstance(found, Refused)),
     )
 
 
@@ -102,7 +122,8 @@ def unusable(run: TestRun) -> str:
 def judge(baseline: TestRun, candidate: TestRun) -> TestsResult:
     """Every id of the base must come back as it was there; anything else is listed, and then it is not a pass.
 
-    Skips of the base may be skipped or pass. A problem with the session itself is listed among the failed.
+    Skips of the base may be skipped or pass. A problem with the session itself is listed among the failed, and so is a
+    limit that it reached, unless all is well.
     """
     base, seen = baseline.report, candidate.report
     ended = dict(zip(seen.ids, zip(seen.outcomes, seen.bodies, strict=True), strict=True))
@@ -121,7 +142,9 @@ def judge(baseline: TestRun, candidate: TestRun) -> TestsResult:
         else:
             failed.append(name)
     failed += ended
-    failed += [f"session: {problem}" for problem in seen.problems]
+    failed += [f"{SESSION}{problem}" for problem in seen.problems]
+    if failed or missing or skipped:
+        failed += [f"{SESSION}{hit}" for hit in seen.hit if hit not in seen.problems]
     return TestsResult(
         expected=len(baseline.named("passed")),
         passed=passed,
@@ -129,6 +152,10 @@ def judge(baseline: TestRun, candidate: TestRun) -> TestsResult:
         missing=tuple(missing),
         skipped=tuple(skipped),
     )
+
+
+def _reader(allowed: tuple[str, ...]) -> ArtifactReader | None:
+    return ArtifactReader(allowed, _ARTIFACTS) if allowed else None
 
 
 def _ready(session: Session) -> bool:

@@ -2,7 +2,11 @@
 there.
 """
 
+from typing import Final
+
 from harness.records import Effect, Finding, TestsResult, VerdictWord
+
+SESSION: Final = "session: "  # what is listed among the failed tests and is none
 
 
 def conclude(
@@ -33,7 +37,17 @@ def conclude(
     if undecided:
         return "inconclusive", undecided
     wins = tuple(f"{effect.metric} is better" for effect in judged if effect.outcome == "win")
-    return "pass", wins or (f"all {tests.expected} tests pass" + (", no metric is worse" if judged else ""),)
+    passed = wins or (f"all {tests.expected} tests pass" + (", no metric is worse" if judged else ""),)
+    return "pass", (*passed, *_unverified(tests))
+
+
+def _unverified(tests: TestsResult) -> tuple[str, ...]:
+    """What a pass has to say about tests that candidate code could have decided."""
+    count = len(tests.unverified) + tests.unnamed
+    if not count:
+        return ()
+    named = f": {tests.unverified[0]}" if tests.unverified else ""
+    return (f"{count} of {tests.passed} tests are unverified, they ran in the candidate's own process only{named}",)
 
 
 def _blocking(findings: tuple[Finding, ...]) -> tuple[str, ...]:
@@ -43,8 +57,10 @@ def _blocking(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 def _test_failures(tests: TestsResult) -> tuple[str, ...]:
     if not tests.run:
         return ()
-    counted = (("failed", tests.failed), ("missing", tests.missing), ("newly skipped", tests.skipped))
-    reasons = tuple(f"{len(names)} {word}: {names[0]}" for word, names in counted if names)
+    whole = tuple(name for name in tests.failed if name.startswith(SESSION))
+    single = tuple(name for name in tests.failed if not name.startswith(SESSION))
+    counted = (("failed", single), ("missing", tests.missing), ("newly skipped", tests.skipped))
+    reasons = (*whole, *(f"{len(names)} {word}: {names[0]}" for word, names in counted if names))
     if tests.passed != tests.expected and not reasons:
         return (f"{tests.passed} of {tests.expected} tests passed",)
     return reasons

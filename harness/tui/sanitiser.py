@@ -51,3 +51,8 @@ class Sanitiser(LineFilter):
 
 
 SANITISER = Sanitiser()  # one instance: Textual caches filtered lines by filter
+
+
+def filtered(segments: list[Segment]) -> list[Segment]:
+    """What the filter lets through, for who has no screen (the doctor); no background matters to it."""
+    return SANITISER.apply(segments, Color(0, 0, 0))

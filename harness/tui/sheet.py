@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from harness.gate.behaviour import replay_words
 from harness.records import Decision, Effect, Finding, ReviewSheet, TestsResult
 from harness.tui.diffs import Diff
 from harness.tui.rows import SEVERITIES, Part, Role, Row, breaks, lines_of, risk, row, short
@@ -114,7 +115,9 @@ def _test_parts(tests: TestsResult | None, diff: Diff) -> tuple[Part, ...]:
     ):
         if count:
             parts += [Part("   "), Part(f"{count} {word}", "bad")]
-    return (*parts, Part(f"   {tests.passed} of {tests.expected} passed"))
+    count = len(tests.unverified) + tests.unnamed
+    unsure = (Part(f"   {count} unverified", "bad"),) if count else ()
+    return (*parts, Part(f"   {tests.passed} of {tests.expected} passed"), *unsure)
 
 
 def _effects_row(sheet: ReviewSheet) -> Row:
@@ -209,6 +212,22 @@ def _tests(sheet: ReviewSheet, diff: Diff) -> Iterator[Row]:
         yield from (row((f"  {word:<8} ", "bad"), name.replace("\n", "␊"), indent=11) for name in ids)
     counts = f"{len(tests.failed)} failed, {len(tests.missing)} missing, {len(tests.skipped)} skipped"
     yield row(f"  {tests.passed} of {tests.expected} passed; {counts}", indent=2)
+    yield from _lanes(tests)
+
+
+def _lanes(tests: TestsResult) -> Iterator[Row]:
+    """How far the passes can be trusted: which tests candidate code could have decided, by name."""
+    if not tests.oracle:
+        return
+    yield row(f"  {tests.verified} verified: their assertions ran where no code of the candidate did", indent=2)
+    if tests.oracle != "used":
+        yield row(("  no oracle: ", "bad"), tests.oracle.replace("\n", "␊"), indent=11)
+    if tests.decided:
+        yield row(f"  {tests.decided} comparisons were decided by the candidate's own objects", indent=2)
+    for word, ids in (("corroborated", tests.corroborated), ("UNVERIFIED", tests.unverified)):
+        yield from (row((f"  {word:<12} ", "bad"), name.replace("\n", "␊"), indent=15) for name in ids)
+    if tests.unnamed:
+        yield row((f"  UNVERIFIED   and {tests.unnamed} more", "bad"), indent=15)
 
 
 def _effects(sheet: ReviewSheet) -> Iterator[Row]:
@@ -226,6 +245,15 @@ def _verdict(sheet: ReviewSheet) -> Iterator[Row]:
     yield from (row(f"  {line}", indent=2) for reason in sheet.reasons for line in reason.split("\n"))
     for alarm in sheet.alarms:
         yield row(("  ALARM ", "bad"), (f"{alarm.kind}  ", "strong"), alarm.detail.replace("\n", "␊"), indent=8)
+    yield from _replay(sheet)
+
+
+def _replay(sheet: ReviewSheet) -> Iterator[Row]:
+    if sheet.replay is None:
+        return
+    first, *rest = replay_words(sheet.replay)
+    yield row(("  REPLAY ", "strong"), first, indent=9)
+    yield from (row(f"    {line}", indent=8) for line in rest)
 
 
 def _log(sheet: ReviewSheet) -> Iterator[Row]:

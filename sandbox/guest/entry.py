@@ -11,6 +11,7 @@ import os
 import runpy
 import sys
 import tarfile
+import types
 from pathlib import Path
 
 WORK = "/work"
@@ -114,11 +115,32 @@ def run_tests(header):
     return module.main(header)
 
 
+def run_oracle(header):
+    """The base's tests without the candidate's code; the worker is elsewhere."""
+    enter()
+    return part("oracle").main(header)
+
+
+def run_worker(header):
+    """The candidate's code, called from the oracle through the host; it needs no package that is only ours."""
+    os.chdir(WORK)
+    sys.path[:] = [place for place in sys.path if place != f"{HOME}/site"]
+    return part("worker").main(header)
+
+
+def part(name):
+    """A guest module that has others beside it; none of their names is one of the target's."""
+    package = types.ModuleType("holdpoint_guest")
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules["holdpoint_guest"] = package
+    return importlib.import_module(f"holdpoint_guest.{name}")
+
+
 def enter():
     os.chdir(JUDGE if Path(JUDGE).is_dir() else WORK)
 
 
-ROLES = {"script": run_script, "serve": serve, "tests": run_tests}
+ROLES = {"script": run_script, "serve": serve, "tests": run_tests, "oracle": run_oracle, "worker": run_worker}
 
 if __name__ == "__main__":
     sys.exit(main())

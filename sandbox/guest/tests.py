@@ -9,8 +9,10 @@ line written past the supervisor shows itself.
 Not a boundary against code that forges events inside the child; that needs an oracle outside of it.
 """
 
+import base64
 import ctypes
 import hashlib
+import importlib.util
 import json
 import os
 import selectors
@@ -26,11 +28,14 @@ import pytest
 LONGEST_LINE = 512 * 1024
 MOST_EVENTS = 48 * 1024 * 1024
 MOST_OUTPUT = 64 * 1024 * 1024
+LOOK = 0.05  # seconds between looks at the mounts
+MOUNTS = ("/work", "/tmp")
 TAIL = 64 * 1024
 LONGEST_ID = 1000
 LONGEST_LOG = 8 * 1024
 MOST_LOGS = 64 * 1024
 CHUNK = 65536
+PIECE = 24 * 1024  # bytes of artifacts in a line
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 
 
@@ -38,6 +43,7 @@ def main(header):
     root = Path(header.get("root", "/judge"))
     prctl(PR_SET_DUMPABLE, 0)  # the child, of the same uid, may not read our memory or open our descriptors
     events, output, go = os.pipe(), os.pipe(), os.pipe()
+    artifacts = beside("artifacts") if header.get("artifacts") else None
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -48,9 +54,20 @@ def main(header):
     tell(b"", "s", {"e": "ready"})
     word = sys.stdin.buffer.readline(200).strip()
     supervisor = Supervisor(child, word, events[0], output[0], time.monotonic() + header.get("timeout", 60.0))
+    supervisor.most_output = header.get("output", MOST_OUTPUT)
+    if artifacts:
+        supervisor.pieces = artifacts.packed(MOUNTS[0], header["artifacts"])
     os.write(go[1], b"g")
     supervisor.run()
     return 0
+
+
+def beside(name):
+    """A module of our own, loaded by its place before any code of the target runs."""
+    spec = importlib.util.spec_from_file_location(f"holdpoint_guest_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def tell(word, who, event):
@@ -78,28 +95,61 @@ class Supervisor:
         self.line, self.tail = bytearray(), bytearray()
         self.seen, self.printed = 0, 0
         self.stopped, self.status = "", None
+        self.most_output, self.looked, self.hit = MOST_OUTPUT, 0.0, set()
+        self.pieces = ()
         self.selector = selectors.DefaultSelector()
         for fd in (events, output):
             os.set_blocking(fd, False)
             self.selector.register(fd, selectors.EVENT_READ)
+        self.selector.register(0, selectors.EVENT_READ)
 
     def run(self):
-        while self.selector.get_map() and self.status is None and not self.stopped:
+        while self.reading() and self.status is None and not self.stopped:
             self.pump(0.05)
+            self.look_at_mounts()
             self.reap(os.WNOHANG)
             if time.monotonic() > self.deadline:
                 self.stopped = "timeout"
-        if not self.selector.get_map() and self.status is None:
+        if not self.reading() and self.status is None:
             self.wait_a_little()
+        self.looked = 0.0
+        self.look_at_mounts()
         kill_group(self.child)
         self.reap(0)
-        while not self.stopped and self.selector.get_map() and self.pump(0):
+        while not self.stopped and self.reading() and self.pump(0):
             continue  # what was written before the end counts; nobody is waited for
         if self.line:
             self.relay(bytes(self.line))
         text = bytes(self.tail).decode("utf-8", "replace")
         tell(self.word, "s", {"e": "output", "text": text, "bytes": self.printed})
-        tell(self.word, "s", {"e": "end", "status": self.status, "stopped": self.stopped})
+        self.tell_artifacts()
+        hit = sorted(self.hit | counted())
+        tell(self.word, "s", {"e": "end", "status": self.status, "stopped": self.stopped, "hit": hit})
+
+    def tell_artifacts(self):
+        """In lines of our own, after the last of the child's; nobody waits for them for long."""
+        for data in self.pieces if not self.stopped else ():
+            for start in range(0, len(data), PIECE):
+                text = base64.b64encode(data[start : start + PIECE]).decode()
+                tell(self.word, "s", {"e": "artifacts", "data": text})
+            if time.monotonic() > self.deadline:
+                return
+
+    def reading(self):
+        return any(key.fd != 0 for key in self.selector.get_map().values())
+
+    def look_at_mounts(self):
+        """A full mount is what a failing test stumbled over, perhaps; it is only told."""
+        now = time.monotonic()
+        if now - self.looked < LOOK:
+            return
+        self.looked = now
+        for mount in MOUNTS:
+            found = os.statvfs(mount)
+            if found.f_files and not found.f_ffree:
+                self.hit.add(f"files {mount}")
+            if not found.f_bavail:
+                self.hit.add(f"space {mount}")
 
     def wait_a_little(self):
         """Both pipes are closed, so the child is ending; unless it closed them itself and lingers."""
@@ -126,7 +176,11 @@ class Supervisor:
                 continue
             if not data:
                 self.selector.unregister(key.fd)
+                if key.fd == 0:
+                    self.stopped = self.stopped or "abandoned"  # nobody listens any more: the host is gone
                 continue
+            if key.fd == 0:
+                continue  # it has no more to say
             busy = True
             if key.fd == self.output:
                 self.keep(data)
@@ -138,7 +192,7 @@ class Supervisor:
         self.printed += len(data)
         self.tail += data
         del self.tail[:-TAIL]
-        if self.printed > MOST_OUTPUT:
+        if self.printed > self.most_output:
             self.stopped = "output"
 
     def split(self, data):
@@ -153,6 +207,24 @@ class Supervisor:
 
     def relay(self, line):
         put(1, self.word + b"c " + line + b"\n")
+
+
+def counted():
+    """Limits that the container's own control group counted hits of, where the kernel shows it."""
+    found = set()
+    for name, word, what in (
+        ("memory/memory.oom_control", "oom_kill", "memory"),
+        ("memory.events", "oom_kill", "memory"),
+        ("pids/pids.events", "max", "processes"),
+        ("pids.events", "max", "processes"),
+    ):
+        try:
+            text = Path("/sys/fs/cgroup", name).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            continue
+        if any(line.split()[0] == word and line.split()[-1] != "0" for line in text.splitlines() if line):
+            found.add(what)
+    return found
 
 
 def kill_group(child):

@@ -27,7 +27,7 @@ from harness.container import (
     reap,
     run_batch,
 )
-from harness.container.lease import is_dead, owner
+from harness.container.lease import Kept, is_orphan, owner
 from harness.container.profile import container_config
 from harness.errors import EnvironmentFault
 
@@ -69,7 +69,8 @@ limits = {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name
 limits["MSGQUEUE"] = resource.getrlimit(12)
 print(json.dumps({
     "uid": os.getuid(), "gid": os.getgid(), "status": status, "mounts": mounts, "limits": limits,
-    "links": [name for _, name in socket.if_nameindex()], "env": dict(os.environ), "cwd": os.getcwd(),
+    "links": [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line],
+    "env": dict(os.environ), "cwd": os.getcwd(),
     "host": socket.gethostname(), "init": open("/proc/1/comm").read().strip(),
     "cgroup": open("/proc/self/cgroup").read(), "shm": os.statvfs("/dev/shm").f_blocks * 4096,
     "writable": [p for p in ("/", "/etc", "/judge", "/opt/holdpoint", "/usr") if os.access(p, os.W_OK)],
@@ -110,7 +111,7 @@ def test_guest_is_alone(seen: dict) -> None:
 
 
 def test_guest_has_the_resource_limits(seen: dict) -> None:
-    assert seen["limits"] == {"CORE": [0, 0], "FSIZE": [16 * MIB] * 2, "NOFILE": [1024] * 2, "MSGQUEUE": [0, 0]}
+    assert seen["limits"] == {"CORE": [1, 1], "FSIZE": [16 * MIB] * 2, "NOFILE": [1024] * 2, "MSGQUEUE": [0, 0]}
 
 
 def test_guest_environment_holds_nothing_of_the_host(engine: Engine, image: ImageRef, monkeypatch) -> None:
@@ -144,14 +145,16 @@ def test_profile_digest_moves_with_every_setting() -> None:
     others = [
         profile_for(LIMITS.model_copy(update={"pids": 33})),
         profile_for(LIMITS, runtime="runsc"),
-        profile_for(LIMITS, seccomp="{}"),
+        one.model_copy(update={"seccomp": "{}"}),
+        profile_for(LIMITS, arch="aarch64"),
         one.model_copy(update={"shm": 1}),
     ]
-    assert len({p.digest for p in [one, *others]}) == 5
+    assert len({p.digest for p in [one, *others]}) == 6
 
 
 def test_a_seccomp_list_reaches_the_engine() -> None:
-    made = container_config(profile_for(LIMITS, seccomp='{"a":1}'), image="i", argv=("x",), uid=1, env={}, labels={})
+    profile = profile_for(LIMITS).model_copy(update={"seccomp": '{"a":1}'})
+    made = container_config(profile, image="i", argv=("x",), uid=1, env={}, labels={})
     assert made["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true", 'seccomp={"a":1}']
 
 
@@ -251,7 +254,7 @@ def test_closing_the_connection_removes_what_it_started(engine: Engine, image: I
     ("change", "words"),
     [
         ({"image": "sha256:" + "0" * 64}, "does not have that image"),
-        ({"profile": profile_for(LIMITS, runtime="nothere")}, "nothere"),
+        ({"profile": profile_for(LIMITS, runtime="nothere")}, "no runtime 'nothere'"),
         ({"profile": profile_for(LIMITS.model_copy(update={"cpus": 4096.0}))}, "CPUs"),
     ],
 )
@@ -301,7 +304,7 @@ engine = Engine.connect()
 session = engine.start(ContainerSpec(
     image=sys.argv[1], argv=(sys.argv[2], "-c", "import time; time.sleep(600)"), profile=profile_for(Limits()),
     run_id=sys.argv[3], role="test"))
-print(session.container, flush=True)
+print(session.container, engine._warden._process.pid, flush=True)
 time.sleep(600)
 """
 
@@ -311,8 +314,9 @@ def test_reap_removes_what_a_killed_harness_left_and_nothing_else(engine: Engine
     command = [sys.executable, "-c", HARNESS, image.id, image.python, RUN]
     neighbours = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) for _ in range(2)]
     try:
-        dead, alive = (process.stdout.readline().strip() for process in neighbours)
+        (dead, warden), (alive, second) = (process.stdout.readline().split() for process in neighbours)
         with engine.start(spec(image, ECHO)) as own:
+            os.kill(int(warden), signal.SIGKILL)
             neighbours[0].kill()
             # Not waited for: a zombie is dead too.
             time.sleep(0.2)
@@ -320,6 +324,7 @@ def test_reap_removes_what_a_killed_harness_left_and_nothing_else(engine: Engine
             assert dead in removed
             assert not {alive, own.container} & set(removed)
             assert {kept.id for kept in engine.labelled(f"holdpoint={RUN}")} == {alive, own.container}
+        os.kill(int(second), signal.SIGKILL)
         neighbours[1].kill()
         neighbours[1].wait()
         assert alive in reap(engine)
@@ -332,14 +337,57 @@ def test_reap_removes_what_a_killed_harness_left_and_nothing_else(engine: Engine
 
 def test_owner_is_this_process_only() -> None:
     boot, namespace, pid, started = owner().split(":")
-    assert not is_dead(owner(), running=True)
-    assert is_dead(f"{boot}:{namespace}:{pid}:{int(started) + 1}", running=True)
-    # Another machine's, or one in another container: not ours to judge, except what a reboot left stopped.
-    assert not is_dead(f"other-boot:{namespace}:1:1", running=True)
-    assert is_dead(f"other-boot:{namespace}:1:1", running=False)
-    assert not is_dead(f"{boot}:4:{pid}:1", running=True)
-    assert not is_dead("", running=False)
-    assert not is_dead("nonsense", running=False)
+    hour, week = 3601.0, 7 * 86401.0
+
+    def orphan(name: str, *, running: bool, age: float) -> bool:
+        return is_orphan(Kept(id="x", owner=name, running=running, created=1e9), 1e9 + age)
+
+    assert not orphan(owner(), running=True, age=week)
+    assert orphan(f"{boot}:{namespace}:{pid}:{int(started) + 1}", running=True, age=0.0)
+    # Another machine's, one in another container, or one before a reboot: only time tells.
+    for stranger in (f"other-boot:{namespace}:1:1", f"{boot}:4:{pid}:1"):
+        assert not orphan(stranger, running=True, age=hour)
+        assert not orphan(stranger, running=False, age=hour - 2)
+        assert orphan(stranger, running=False, age=hour)
+        assert orphan(stranger, running=True, age=week)
+    assert not orphan("", running=False, age=week)
+    assert not orphan("nonsense", running=False, age=week)
+
+
+def test_a_killed_harness_s_containers_go_without_a_next_start(engine: Engine, image: ImageRef) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", HARNESS, image.id, image.python, f"{RUN}-warden"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        container, warden = process.stdout.readline().split()
+        with engine.start(spec(image, ECHO)) as own:
+            process.kill()
+            until = time.monotonic() + 5
+            while any(kept.id == container for kept in engine.labelled(f"holdpoint={RUN}-warden")):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            assert own.read_line(0.2) == Silence(seconds=0.2), "a neighbour's container stays"
+            while Path(f"/proc/{warden}").exists():  # it ends by itself a little later
+                assert time.monotonic() < until + 10
+                time.sleep(0.1)
+
+
+def test_the_end_of_the_harness_is_the_end_of_the_guests_input(engine: Engine, image: ImageRef) -> None:
+    session = engine.start(spec(image, "import sys; sys.stdin.read(); print('alone', file=sys.stderr); sys.exit(5)"))
+    session._wire.close()  # as the kernel does it for a process that is killed
+    try:
+        assert engine.await_exit(session.container, 5.0)
+        assert engine.state(session.container)["ExitCode"] == 5
+    finally:
+        session.close()
+
+
+def test_closing_the_connection_relieves_the_warden(image: ImageRef) -> None:
+    with Engine.connect() as own:
+        with own.start(spec(image, ECHO)):
+            posted = own._warden._process.pid
+            assert Path(f"/proc/{posted}").exists()
+        assert own._warden._process.pid == posted
+    assert not Path(f"/proc/{posted}").exists()
 
 
 def test_an_abandoned_engine_ends_what_other_threads_wait_for_and_starts_no_more(image: ImageRef) -> None:

@@ -6,7 +6,6 @@ The machine's daemon is only ever asked; nothing here stops it.
 import os
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from own_daemon import kill_all, own_daemon, processes
 
 from harness.container import Engine, NoEngineFault, ensure_engine
 from harness.container.daemon import Daemon, clear_leftovers
@@ -27,56 +27,10 @@ def silent(_: str) -> None:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
+def daemon() -> Iterator[Daemon]:
     """Places for a daemon that shares nothing with the machine's, which is killed at the end."""
-    # Unix sockets have short names.
-    root = Path("/tmp", f"hp-{os.getpid()}-{time.monotonic_ns() % 10**9}")
-    root.mkdir()
-    made = Daemon(
-        socket=f"{root}/d.sock",
-        pidfile=f"{root}/d.pid",
-        exec_root=f"{root}/x",
-        log=f"{root}/log",
-        lock=f"{root}/lock",
-        containerd=f"{root}/c.sock",
-        options=(
-            f"--data-root={root}/data",
-            "--containerd-namespace=holdpoint-test",
-            "--containerd-plugins-namespace=holdpoint-test-plugins",
-        ),
-    )
-    yield made
-    kill_all(made, keep=())
-    for line in Path("/proc/mounts").read_text().splitlines():
-        if line.split()[1].startswith(f"{root}/"):
-            subprocess.run(["umount", "-l", line.split()[1]], check=False)
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def processes(daemon: Daemon) -> dict[str, list[int]]:
-    """Live processes of this daemon, by command: everything whose command line names its own folder."""
-    root = str(Path(daemon.socket).parent)
-    found: dict[str, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_text().split("\0")
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        name = Path(words[0]).name
-        if state != "Z" and name.startswith(("dockerd", "containerd")) and any(root in word for word in words):
-            found.setdefault(name, []).append(int(entry.name))
-    return found
-
-
-def kill_all(daemon: Daemon, keep: tuple[str, ...]) -> None:
-    pids = [pid for name, some in processes(daemon).items() if name not in keep for pid in some]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 10
-    while any(pid in some for some in processes(daemon).values() for pid in pids):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    with own_daemon() as made:
+        yield made
 
 
 def environ(daemon: Daemon) -> dict[str, str]:

@@ -32,15 +32,18 @@ def python(site: Path, *arguments: str, cwd: Path) -> str:
 
 
 def test_the_data_folders_ship(installed: Path, tmp_path: Path) -> None:
-    names = ("sandbox", "policies", "proposals", "examples")
+    names = ("sandbox", "policies", "proposals", "examples", "corpus")
     code = f"from harness.data import data_dir; print(*[data_dir(n) for n in {names}])"
     folders = [Path(name) for name in python(installed, code, cwd=tmp_path).split()]
     assert all(installed in folder.parents for folder in folders)
-    sandbox, policies, proposals, examples = folders
+    sandbox, policies, proposals, examples, corpus = folders
     assert (sandbox / "guest" / "entry.py").is_file()
     assert (policies / "default.toml").is_file()
     assert (proposals / "schema.json").is_file()
     assert (examples / "tinker" / "holdpoint.toml").is_file()
+    assert (corpus / "ledgerkit" / "tests" / "test_money.py").is_file()
+    code = "from harness.integrity.corpus import Corpus; print(len(Corpus.shipped().changes()))"
+    assert int(python(installed, code, cwd=tmp_path)) > 100
 
 
 def test_the_command_and_its_parsing_child_work(installed: Path, tmp_path: Path) -> None:

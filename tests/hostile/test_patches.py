@@ -88,7 +88,7 @@ UNUSUAL = [
 
 @pytest.mark.parametrize("text", UNUSUAL, ids=["sum", "attributes", "parentheses", "elif", "or", "table"])
 def test_what_is_only_unusual_is_accepted(inspector: Limited, text: str) -> None:
-    assert findings(text, inspector) == ()
+    assert not [found for found in findings(text, inspector) if found.blocking]
 
 
 def test_a_crash_names_the_file_and_spares_the_others(inspector: Limited) -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.patch import Malformed, counts, from_diff, from_edits, from_overlay, path_fault, unified
@@ -81,6 +81,7 @@ def test_a_damaged_diff_is_refused_or_says_what_it_does(patch: Patch, data: st.D
 
 
 @given(st.text(max_size=80))
+@example("a\xa0b")
 @settings(deadline=None)
 def test_a_path_is_plain_or_refused(path: str) -> None:
     if path_fault(path) is None:

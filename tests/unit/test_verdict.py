@@ -68,6 +68,11 @@ def test_a_tie_breaker_is_shown_not_judged() -> None:
     assert conclude((), GREEN, only, claims_gain=True, tie_breakers=frozenset({"evaluations"}))[0] == "fail"
 
 
+def test_what_befell_the_whole_session_is_named_first_and_is_no_test() -> None:
+    tests = TestsResult(expected=2, passed=0, failed=("a::b", "session: out of memory"), missing=("a::c",))
+    assert conclude((), tests, ()) == ("fail", ("session: out of memory", "1 failed: a::b", "1 missing: a::c"))
+
+
 outcomes = st.sampled_from(("win", "no worse", "worse", "inconclusive"))
 effects = st.lists(st.builds(effect, outcomes, st.just("m"), st.sampled_from(("objective", "guardrail"))), max_size=4)
 results = st.builds(

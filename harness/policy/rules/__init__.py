@@ -4,5 +4,6 @@ from harness.policy.rule import Rule
 from harness.policy.rules.hints import HINTS
 from harness.policy.rules.judge import JUDGE
 from harness.policy.rules.reach import REACH
+from harness.policy.rules.state import STATE
 
-RULES: tuple[Rule, ...] = (*JUDGE, *REACH, *HINTS)
+RULES: tuple[Rule, ...] = (*JUDGE, *REACH, *HINTS, *STATE)

@@ -51,14 +51,35 @@ def _environment(source: Source) -> Iterator[Seen]:
 
 
 def _checksums(source: Source) -> Iterator[Seen]:
+    """A checksum in a comparison, a condition, a look-up or arithmetic."""
     for node in source.nodes:
-        if isinstance(node, ast.Compare):
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Call) and any(
-                    name in _CHECKSUMS or name.split(".")[0] in _CHECKSUMS for name in source.resolve(inner.func)
-                ):
-                    yield node.lineno, "checksum compared", "compares a checksum"
-                    break
+        for place in _deciding(node):
+            if any(isinstance(inner, ast.Call) and _is_checksum(source, inner) for inner in ast.walk(place)):
+                yield place.lineno, "checksum compared", "compares a checksum"
+                break
+
+
+def _deciding(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.Compare() | ast.BinOp():
+            yield node
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test) | ast.Subscript(slice=test):
+            yield test
+        case ast.comprehension(ifs=tests):
+            yield from tests
+        case ast.Call(func=ast.Attribute(value=value, attr="startswith" | "endswith" | "get" | "count"), args=given):
+            yield from (value, *given)
+
+
+def _is_checksum(source: Source, call: ast.Call) -> bool:
+    return any(name in _CHECKSUMS or name.split(".")[0] in _CHECKSUMS for name in source.resolve(call.func))
+
+
+def _own_place(source: Source) -> Iterator[Seen]:
+    """Where the module lies: in a checkout, in an installation, in a container."""
+    for node in source.nodes:
+        if isinstance(node, ast.Name) and node.id == "__file__":
+            yield node.lineno, "__file__", "reads `__file__`"
 
 
 def _decoded(source: Source) -> Iterator[Seen]:
@@ -158,15 +179,23 @@ HINTS: tuple[Rule, ...] = (
                 "os.environ os.environb os.getenv os.getpid os.getppid os.getcwd os.cpu_count os.uname os.getuid "
                 "os.geteuid os.getlogin os.getloadavg os.sched_getaffinity os.get_terminal_size os.isatty os.listdir "
                 "os.scandir os.walk os.stat os.path.exists os.path.expanduser glob sys.argv sys.orig_argv sys.flags "
-                "sys.executable sys.platform sys.stdin locale.getlocale builtins.__debug__"
+                "sys.executable sys.platform sys.stdin locale.getlocale builtins.__debug__ os.access os.path.isdir "
+                "os.path.isfile os.path.getmtime os.lstat os.statvfs os.ttyname os.getgid os.getegid os.getgroups "
+                "sys.breakpointhook sys.warnoptions warnings.filters sys.getallocatedblocks gc.get_stats gc.get_count "
+                "importlib.metadata sys.__breakpointhook__"
             ),
+            attributes=words("exists is_dir is_file iterdir"),
         ),
+        look=_own_place,
         valid=("import sys\nv = sys.version_info\n", "import os\np = os.path.join('a', 'b')\n"),
         invalid=(
             "import os\nx = os.environ['A']\n",
             "from os import getenv\n",
             "import sys\na = sys.argv\n",
             "import platform\n",
+            "def f(path):\n    return path.exists()\n",
+            "x = 'site-' in __file__\n",
+            "import os\nx = os.access('a', os.W_OK)\n",
         ),
     ),
     Rule(
@@ -198,6 +227,8 @@ HINTS: tuple[Rule, ...] = (
         invalid=(
             "import zlib\ndef f(x):\n    return zlib.crc32(x) == 7\n",
             "import hashlib\ndef f(x):\n    return hashlib.md5(x).hexdigest().startswith('0') == True\n",
+            "import hashlib\ndef f(x):\n    if hashlib.md5(x).hexdigest().startswith('0'):\n        return 1\n",
+            "import zlib\ndef f(x):\n    return {7: 1}[zlib.crc32(x)]\n",
         ),
     ),
 )

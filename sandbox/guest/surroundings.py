@@ -1,0 +1,75 @@
+"""What surrounds a call: environment and stopped clock go to the worker, printed text, warnings and logs come back."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from .imports import ProxyModule
+
+HERE = str(Path(__file__).parent)
+
+
+class Surroundings:
+    """Remembers what the worker was told."""
+
+    def __init__(self):
+        self.known = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        self.stamp = dict(os.environ._data)
+        self.clock = None
+        self.argv = list(sys.argv)
+
+    def changes(self):
+        """What to add to a request."""
+        told = {}
+        if os.environ._data != self.stamp:
+            self.stamp = dict(os.environ._data)
+            now = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+            differs = [[name, now.get(name)] for name in {*now, *self.known} if now.get(name) != self.known.get(name)]
+            self.known = now
+            if differs:
+                told["env"] = differs
+        if sys.argv != self.argv:
+            self.argv = told["argv"] = [str(part) for part in sys.argv]
+        clock = self.stopped_clock()
+        if clock != self.clock:
+            self.clock = told["clock"] = clock
+        return told
+
+    def stopped_clock(self):
+        """[moment, zone offset in seconds, whether it ticks] as freezegun has it, or None."""
+        api = sys.modules.get("freezegun.api")
+        if api is None or not api.freeze_factories:
+            return None
+        made, zone = api.freeze_factories[-1], api.tz_offsets[-1]
+        moment = getattr(made, "time_to_freeze", None)
+        if moment is None:
+            return None
+        ticks = not isinstance(made, api.FrozenDateTimeFactory)
+        return [api.real_datetime.isoformat(moment), int(zone.total_seconds()), ticks]
+
+    def refresh(self, name):
+        module = sys.modules.get(name)
+        if isinstance(module, ProxyModule):
+            module.refresh()
+
+    def hear(self, reply, decode):
+        for entry in reply.get("p", ()):
+            stream, text = entry
+            (sys.stderr if stream == 2 else sys.stdout).write(str(text))
+        for name, level, text in reply.get("g", ()):
+            logging.getLogger(str(name)).log(int(level), "%s", text)
+        for kind, text in reply.get("w", ()):
+            category = decode(kind)
+            if isinstance(category, type) and issubclass(category, Warning):
+                warn(category, str(text))
+
+
+def warn(category, text):
+    """As if the candidate had warned here: at the line of the test that called."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+        frame = frame.f_back
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("<worker>", 1)
+    warnings.warn_explicit(text, category, *place, registry={})

@@ -1,0 +1,245 @@
+"""The role that runs the candidate's code and answers the oracle's requests; nothing that it says is trusted.
+
+What candidate code prints does not reach the protocol by accident: descriptors 0 to 2 are replaced before any of it
+is imported. Code that means to can write to the pipe; the host and the oracle expect as much.
+"""
+
+import importlib.abc
+import importlib.machinery
+import io
+import logging
+import os
+import sys
+import threading
+import warnings
+
+from . import link, mirror, stdlib_names
+from .describe import SKIPPED
+from .operations import OPERATIONS, identities
+from .peer import Peer
+from .wire import LONGEST_LINE, Fault, dumps
+
+MOST_TEXT = 64 * 1024
+MOST_NEWS = 200
+
+
+def main(header):
+    source = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
+    sink = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.meta_path.insert(0, Scope(header["packages"], header["roots"]))
+    worker = Worker(source, sink, frozenset(header["packages"]))
+    link.use(worker)
+    if "shift" in header:
+        importlib.import_module("holdpoint_guest.clocks").shift(*header["shift"])
+    worker.write(dumps({"ready": 1}))
+    try:
+        worker.run()
+    finally:
+        sys.stderr = sys.__stderr__
+
+
+class Scope(importlib.abc.MetaPathFinder):
+    """The packages in scope come from the arm's tree and from nowhere else, whatever the image has by that name."""
+
+    def __init__(self, packages, roots):
+        self.packages, self.roots = frozenset(packages), list(roots)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.packages:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, self.roots)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return found
+
+
+def put(fd, data):
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+class Worker(Peer):
+    """Serves one oracle, request by request."""
+
+    def __init__(self, source, sink, packages):
+        super().__init__(lambda: source.readline(LONGEST_LINE + 1), lambda data: put(sink, data), 2)
+        self.packages = packages
+        self.texts, self.noted, self.logged = [], [], []
+        self.told = {}  # module: identities of its attributes, as the oracle knows them
+        self.replaced = {}  # what the oracle replaced in classes and modules
+        self.loop = None
+        self.quiet = False
+        self.clock = None
+        self.mains = threading.get_ident()
+        sys.stdout, sys.stderr = Spoken(self, 1), Spoken(self, 2)
+        warnings.simplefilter("always")
+        warnings.showwarning = self.note
+        logging.getLogger().addHandler(Ear(self))
+        logging.getLogger().setLevel(logging.NOTSET)
+
+    def run(self):
+        self.lock.acquire()
+        while not self.broken:
+            try:
+                frame = self.receive()
+            except Fault:
+                return
+            self.serve(frame)
+
+    def request(self, op, args, kwargs=None):
+        if threading.get_ident() != self.mains and not self.open:
+            raise Fault("a thread of the candidate calls when nobody listens")
+        if self.quiet:
+            raise Fault("the tests would be called while reading ahead")
+        return super().request(op, args, kwargs)
+
+    def serve(self, frame):
+        if "env" in frame:
+            for name, text in frame["env"]:
+                os.environ.pop(name, None) if text is None else os.environ.__setitem__(name, text)
+        if "argv" in frame:
+            sys.argv[:] = frame["argv"]
+        if "clock" in frame:
+            self.set_clock(frame["clock"])
+        super().serve(frame)
+
+    def set_clock(self, told):
+        freezegun = importlib.import_module("freezegun")  # the oracle has it, so the target's lock does
+
+        if self.clock is not None:
+            self.clock.stop()
+            self.clock = None
+        if told is not None:
+            moment, zone, tick = told
+            self.clock = freezegun.freeze_time(moment, tz_offset=zone / 3600, tick=tick, ignore=["holdpoint_guest"])
+            self.clock.start()
+
+    # what the oracle asks for
+
+    def operate(self, op, args, kwargs):
+        found = OPERATIONS.get(op)
+        if found is None:
+            raise Fault(f"there is no operation {op!r}")
+        self.lock.release()  # a thread of the candidate may speak while this one runs its code
+        try:
+            return found(self, *args, **kwargs)
+        finally:
+            self.lock.acquire()
+
+    def tells(self, cls, name):
+        return name not in SKIPPED
+
+    def foreign(self, cls):
+        return stdlib_names.name_of(cls) is not None and not issubclass(cls, BaseException)
+
+    def in_scope(self, name):
+        return name.partition(".")[0] in self.packages
+
+    def export_module(self, module):
+        if self.in_scope(module.__name__) and sys.modules.get(module.__name__) is module:
+            return ["m", module.__name__]
+        return ["o", self.keep(module), self.enc(type(module))]
+
+    def adopt_module(self, name):
+        if not self.in_scope(name):
+            raise Fault(f"the module {name} is not in scope")
+        return importlib.import_module(name)
+
+    def raw(self, owner, name):
+        """What a class held under this name before the oracle replaced it; unbound."""
+        replaced = self.replaced.get((id(owner), name))
+        return vars(owner)[name] if replaced is None else replaced
+
+    def make_function(self, handle, told):
+        return mirror.stub(handle, told)
+
+    def compared(self, name, left, right):
+        return self.request("m", (left, name, right))
+
+    def hashed(self, value):
+        return id(value)
+
+    def decided(self, name, value, *args):
+        return self.request("m", (value, name, *args))
+
+    def decides(self, op, value, cls):
+        return False
+
+    def stepped(self, value):
+        return self.request("m", (value, "__next__"))
+
+    def hinted(self, value):
+        return NotImplemented
+
+    def left(self, value, name, error):
+        kind = None if error is None else type(error)
+        return self.request("m", (value, name, kind, error, None))
+
+    # news for the oracle
+
+    def note(self, message, category, *_):
+        if len(self.noted) < MOST_NEWS and isinstance(message, Warning):
+            self.noted.append((category, str(message)))
+
+    def add_news(self, frame):
+        stale = [name for name, known in self.told.items() if identities(name) != known]
+        if stale:
+            frame["i"] = stale
+            self.told |= {name: identities(name) for name in stale}
+        if self.texts:
+            frame["p"] = [[stream, text[:MOST_TEXT]] for stream, text in self.texts]
+            self.texts = []
+        if self.noted:
+            frame["w"] = [[self.enc(category), text[:1000]] for category, text in self.noted]
+            self.noted = []
+        if self.logged:
+            frame["g"] = self.logged
+            self.logged = []
+
+    def raised(self, error, op):
+        if isinstance(error, RecursionError | MemoryError):
+            return type(error)(*error.args)
+        for part in (error, error.__cause__, error.__context__):
+            if part is not None:
+                part.__traceback__ = None  # its frames would keep every argument alive
+        return error
+
+
+class Spoken(io.TextIOBase):
+    """Standard output and error of the candidate: kept for the oracle's own streams."""
+
+    def __init__(self, worker, stream):
+        self.worker, self.stream = worker, stream
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        if type(text) is not str:
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        texts = self.worker.texts
+        if texts and texts[-1][0] == self.stream and len(texts[-1][1]) < MOST_TEXT:
+            texts[-1][1] += text
+        elif len(texts) < MOST_NEWS:
+            texts.append([self.stream, text])
+        return len(text)
+
+
+class Ear(logging.Handler):
+    """Log records of the candidate, as plain text."""
+
+    def __init__(self, worker):
+        super().__init__()
+        self.worker = worker
+
+    def emit(self, record):
+        if len(self.worker.logged) < MOST_NEWS:
+            self.worker.logged.append([record.name, record.levelno, record.getMessage()[:1000]])
