@@ -48,21 +48,23 @@ def sample(changes: Iterable[Change], count: int, seed: int) -> tuple[Change, ..
 class Examination:
     """A context manager: the repository, the lab and the parsing child for some checks of one corpus."""
 
+    lab: Lab
+
     def __init__(self, engine: Engine, corpus: Corpus) -> None:
+        self._engine = engine
         self._corpus = corpus
-        self._stack = ExitStack()
-        scratch = self._stack.enter_context(Scratch())
-        self._repo = Repo.init(scratch.path / "corpus", bare=True)
-        state = StateDir(self._repo.common_dir)
-        state.create()
-        self.lab = Lab(engine, self._repo, state, lambda _: None)
         self._bases: dict[str, str] = {}
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        with self._stack:
-            self._inspector = self._stack.enter_context(open_inspector())
-            self._stack.enter_context(self.lab)
-            self._stack = self._stack.pop_all()
+        with ExitStack() as stack:
+            scratch = stack.enter_context(Scratch())
+            self._repo = Repo.init(scratch.path / "corpus", bare=True)
+            state = StateDir(self._repo.common_dir)
+            state.create()
+            self._inspector = stack.enter_context(open_inspector())
+            self.lab = stack.enter_context(Lab(self._engine, self._repo, state, lambda _: None))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -72,10 +74,11 @@ class Examination:
 
     def judged(self, changes: Iterable[Change]) -> Iterator[Check]:
         """A check of each change, in the order in which they are done."""
+        questions = [(change, self._question(change)) for change in changes]  # all written before anybody reads
         with self.lab.hands(HANDS) as pool:
             asked: dict[Future[Examined], tuple[Change, Rules]] = {}
-            for change in changes:
-                asked[pool.submit(self.lab.examine, self._question(change))] = (change, self._policy(change))
+            for change, question in questions:
+                asked[pool.submit(self.lab.examine, question)] = (change, self._policy(change))
             for done in as_completed(asked):
                 yield _checked(*asked[done], done.result())
 

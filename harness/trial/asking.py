@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.container import Ended, Line, Overflow, Session
-from harness.records import Record, canonical_json
+from harness.records import canonical_json
+from harness.trial.answers import Answer, Seen
 from harness.trial.crossing import Breach
 from harness.trial.floor import LONGEST_LINE, Floor, parsed
 from harness.trial.partner import encode
@@ -21,29 +22,6 @@ _MOST_LOST: Final = 3  # workers that one series of questions may cost
 _DEEPEST: Final = 12
 _MOST_CALLBACKS: Final = 200
 _RELEASED: Final = 500
-_FLATTENED: Final = ("dataclass", "namedtuple", "enum")
-
-
-class Seen(Record):
-    """What one step came to: how it ended ("v", "x", "f" or "-" for not possible), the value, and side effects.
-
-    `changed` are arguments with other contents than before, `calls` the arguments of callbacks; `words` is text that
-    is no result: of an exception, printed, warned or logged.
-    """
-
-    ending: str
-    value: Any = None
-    changed: tuple[Any, ...] = ()
-    calls: tuple[Any, ...] = ()
-    words: tuple[Any, ...] = ()
-
-
-class Answer(Record):
-    """All steps of a script as far as they could be asked; `lost` says how the worker ended in its middle, else ""."""
-
-    seen: tuple[Seen, ...] = ()
-    lost: str = ""
-    seconds: float = 0.0
 
 
 class Missing(Exception):
@@ -57,14 +35,6 @@ class Terms:
     reply: float
     deadline: float
     shapes: dict[str, tuple[str, tuple[Any, ...]]]
-
-
-def shapes_by_name(shapes: Any) -> dict[str, tuple[str, tuple[Any, ...]]]:
-    """(kind, fields) by class of those that are flattened, from what the base's worker told."""
-    if not shapes:
-        return {}
-    rows = zip(shapes[2::2], shapes[3::2], strict=True)
-    return {name: (row[1], tuple(row[5][1:])) for name, row in rows if row[1] in _FLATTENED}
 
 
 def answers(start: Callable[[], Session], scripts: Iterable[Script], terms: Terms) -> tuple[Answer, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from harness.records import Record, canonical_json
-from harness.trial.asking import Answer, Seen
+from harness.trial.answers import Answer, Seen
 from harness.trial.scripts import Script, callee
 
 DifferenceKind = Literal["value", "error", "text", "time", "memory"]

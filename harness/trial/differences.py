@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.records import Alarm, BehaviourDifference, Record, canonical_json
-from harness.trial.asking import Answer
+from harness.trial.answers import Answer
 from harness.trial.compare import Unlike, unlike
 from harness.trial.panel import Panel, Series
 from harness.trial.scripts import Script, callee

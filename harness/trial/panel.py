@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 
 from harness.container import Session
 from harness.records import Arm
-from harness.trial.asking import Answer, Terms, answers, shapes_by_name
+from harness.trial.answers import Answer, shapes_by_name
+from harness.trial.asking import Terms, answers
 from harness.trial.scripts import Script
 from harness.trial.surroundings import Surroundings, worker_in
 from harness.trial.workshop import Workshop

@@ -25,6 +25,7 @@ from harness.trial.scripts import selected as chosen
 _DEEPEST: Final = 20
 _MOST_LOOKS: Final = 6
 _LOOKED_AT: Final = ("__repr__", "__len__")
+_INNER: Final = ("_", "cr_", "gi_", "ag_")
 _MOST_SCRIPTS: Final = 20_000
 
 
@@ -70,6 +71,7 @@ class _Life:
         self._answers: list[Any] = []
         self._open: list[tuple[str, Step | None]] = []
         self._importing = False
+        self._packages: set[str] = set()
 
     def hear(self, who: str, frame: dict[str, Any]) -> None:
         for number, item in frame.get("y", ()):
@@ -108,6 +110,8 @@ class _Life:
     def _step(self, frame: dict[str, Any]) -> Step | None:
         op, args = frame["op"], frame["a"]
         self._importing = op == "import"
+        if self._importing:
+            self._packages.add(args[0].partition(".")[0])
         if op not in OPS or frame.get("clock") or _is_noise(op, args):
             return None
         try:
@@ -155,7 +159,7 @@ class _Life:
 
     def _named(self, item: list[Any], place: list[Any] | None) -> None:
         _, handle, _, module, qualname, *rest = item
-        if item[0] == "c":
+        if item[0] == "c" and module.partition(".")[0] in self._packages:
             self._names[handle] = rest[1]
         if "<" not in qualname:
             self._marks[handle] = self._aliases.setdefault((module, qualname), ["#", module, qualname])
@@ -224,8 +228,8 @@ def _parts(group: list[int]) -> list[list[int]]:
 
 
 def _is_noise(op: str, args: list[Any]) -> bool:
-    """What pytest asks of everything that it finds, by private names."""
-    return op == "get" and len(args) > 1 and type(args[1]) is str and args[1].startswith("_")
+    """What pytest asks of everything that it finds, by private names, and what leads to an interpreter's frames."""
+    return op == "get" and len(args) > 1 and type(args[1]) is str and args[1].startswith(_INNER)
 
 
 def _unnumbered(item: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.records import Alarm, Arm, Replayed, canonical_json
-from harness.trial.asking import Answer
+from harness.trial.answers import Answer
 from harness.trial.compare import Answers, Unlike, differing
 from harness.trial.differences import Asked, Suspects, Suspicion, told_apart
 from harness.trial.inputs import TrialInputs
@@ -117,7 +117,7 @@ class _Trial:
         chosen = list(dict.fromkeys(in_turns([turn for each in found for turn in _by_function(each)])))[:_SUSPECTS]
         if not chosen:
             return Suspects()
-        return self._confirmed(chosen, _Told(theirs, moved, late))
+        return self._confirmed(chosen, _Told(theirs, moved, late, dict(enumerate(away))))
 
     def _confirmed(self, chosen: list[int], told: "_Told") -> Suspects:
         """Asks fresh workers of both arms: where the base does not agree with itself, nothing is said."""
@@ -144,10 +144,14 @@ class _Trial:
             )
 
         plain = pairs(fresh, fresh_theirs)
-        itself = (*pairs(told.theirs, fresh_theirs), *pairs(told.theirs, told.moved))
+        ours_away, theirs_away = (dict(zip(chosen, each, strict=True)) for each in (base_away, away))
+        itself = (
+            *pairs(told.theirs, fresh_theirs),
+            *pairs(told.theirs, told.moved),
+            *pairs(told.away, theirs_away),
+        )
         soaked = pairs(late, told.late, plain, itself)
-        away_pairs = (dict(zip(chosen, each, strict=True)) for each in (base_away, away))
-        apart = pairs(next(away_pairs), next(away_pairs), plain, itself)
+        apart = pairs(ours_away, theirs_away, plain, itself)
         return Suspects(
             scripts=self.scripts, plain=plain, itself=itself, soaked=soaked, apart=apart, unsteady=len(unsteady)
         )
@@ -164,11 +168,12 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Told:
-    """What the candidate answered at first, in another order, and after many calls."""
+    """What the candidate answered at first, in another order, after many calls, and in other surroundings."""
 
     theirs: Answers
     moved: Answers
     late: Answers
+    away: Answers
 
 
 def _by_function(found: Mapping[int, Unlike]) -> list[list[int]]:

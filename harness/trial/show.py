@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from harness.text import visible_line
-from harness.trial.asking import Answer, Seen
+from harness.trial.answers import Answer, Seen
 from harness.trial.scripts import CONTAINERS, Script, Step
 
 _LONGEST: Final = 600  # characters of a script's or an answer's text

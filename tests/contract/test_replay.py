@@ -92,7 +92,7 @@ TRICKS = {
     # right for the first calls
     "return amount // 5": "return amount // 5 + (next(calls) > 2500)",
     # one answer now, another then
-    "return int(text)": "return int(text) + secrets.randbelow(2)",
+    "return int(text)": "return int(text) + secrets.randbelow(10**6)",
     # right where it looks like a sandbox
     "return name.lower()": 'return name.lower() if os.uname().nodename == "holdpoint" else name',
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.gate.behaviour import replay_words
 from harness.records import BehaviourDifference, Proposal, Replayed, canonical_json, sha256
-from harness.trial.asking import Answer, Seen, shapes_by_name
+from harness.trial.answers import Answer, Seen, shapes_by_name
 from harness.trial.compare import unlike
 from harness.trial.crossing import Crossing
 from harness.trial.literals import changed, literals
