@@ -12,7 +12,7 @@ from tests.end_to_end.conftest import SOURCE, TEST, Target
 
 pytestmark = pytest.mark.engine
 
-LIMIT = 5.0  # seconds
+LIMIT = 12.0  # seconds; enough for what meets another limit first, on a busy machine too
 SLACK = 2.0  # seconds that may be added to a limit
 # No syntax rule blocks: these must be held by the sandbox alone.
 OPEN_POLICY = (data_dir("policies") / "default.toml").read_text().replace("blocks = true", "blocks = false")
@@ -37,7 +37,7 @@ ACTS = {
         "import os\npipe = max([1, *(int(n) for n in os.listdir('/proc/self/fd') if 'pipe' in _link(n))])\n"
         "for _ in range(10_000):\n    os.write(pipe, b'x' * 1_000_000)\n",
         "output limit 1 MiB",
-        1.0,
+        4.0,
     ),
     "10 GB into what pytest captures": Act(
         "import sys\nfor _ in range(10_000):\n    print('x' * 1_000_000)\n", "/tmp is full (size limit 64 MiB)"
