@@ -1,6 +1,5 @@
 """Candidates that exit, hang, fork and flood: a verdict other than pass, within the limits, and nothing left behind."""
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -8,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.container import Engine
+from harness.container.lease import orphans
 from harness.data import data_dir
+from harness.scratch import PREFIX, sweep
 from tests.end_to_end.conftest import SOURCE, TEST, Target, git
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -52,11 +54,12 @@ def open_target(repository: Callable[..., Path], tmp_path: Path) -> Target:
 
 
 def strays() -> tuple[set[str], set[str]]:
-    """Containers with our label, and our files in the temporary folder."""
-    listed = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", "label=holdpoint"], capture_output=True, text=True, check=True
-    )
-    return set(listed.stdout.split()), {path.name for path in Path(tempfile.gettempdir()).glob("holdpoint*")}
+    """Containers and scratch folders whose process is gone, and our other temporary files; neighbours run their own."""
+    with Engine.connect() as engine:
+        containers = set(orphans(engine))
+    folder = Path(tempfile.gettempdir())
+    others = {path.name for path in folder.glob("holdpoint*") if not path.name.startswith(PREFIX)}
+    return containers, {*others, *sweep(folder, dry=True)}
 
 
 def test_every_act_is_no_pass_and_leaves_nothing(open_target: Target, tmp_path: Path) -> None:
