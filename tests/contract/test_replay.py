@@ -90,7 +90,7 @@ TRICKS = {
     # right until a date
     "return round(amount * (1 + share), 2)": "return round(amount * (1 + share) + (time.time() > 3e9), 2)",
     # right for the first calls
-    "return amount // 5": "return amount // 5 + (next(calls) > 2500)",
+    "return amount // 5": "return amount // 5 + (next(calls) > 800)",
     # one answer now, another then
     "return int(text)": "return int(text) + secrets.randbelow(10**6)",
     # right where it looks like a sandbox
