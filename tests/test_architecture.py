@@ -118,11 +118,18 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_guest_code_imports_only_the_standard_library_and_pytest() -> None:
     import sys
 
-    for path in (ROOT / "sandbox" / "guest").glob("*.py"):
+    files = sorted((ROOT / "sandbox" / "guest").glob("*.py"))
+    siblings = {path.stem for path in files}
+    for path in files:
         for name, line in imports_of(path):
             top = name.split(".")[0]
-            beside = top == "RELATIVE"  # a guest module of ours
-            assert beside or top in sys.stdlib_module_names or top in ("pytest", "_pytest"), f"{path}:{line}: {name}"
+            if top != "RELATIVE":
+                assert top in sys.stdlib_module_names or top in ("pytest", "_pytest"), f"{path}:{line}: {name}"
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                named = [node.module] if node.module else [name.name for name in node.names]
+                assert node.level == 1, f"{path}:{node.lineno}: leaves the guest's folder"
+                assert set(named) <= siblings, f"{path}:{node.lineno}: {named}"
 
 
 def test_the_locked_requirements_are_those_of_the_project() -> None:
