@@ -20,6 +20,8 @@ TEST = (
     "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
     "\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
 )
+# What `init` would write, but for the replay: its 400 questions have tests of their own, and cost seconds a run.
+CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\nreplay = 0\n'
 ENVIRONMENT: dict[str, str] = {**os.environ, "HOLDPOINT_USER": "launcher", "NO_COLOR": "1"}
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred calls that compile everything anew take minutes
 
@@ -135,10 +137,22 @@ def repository(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def target(repository: Callable[..., Path], tmp_path: Path) -> Target:
-    """The ten-line target, initialised, with one reviewer and her key."""
-    root = repository({"src/calc/__init__.py": SOURCE, "tests/test_calc.py": TEST})
-    made = Target(root, tmp_path / "ana.key")
+def target(repository: Callable[..., Path]) -> Target:
+    """The ten-line target, initialised, with one reviewer and her key; no replay."""
+    return initialised(
+        repository({"src/calc/__init__.py": SOURCE, "tests/test_calc.py": TEST, "holdpoint.toml": CONFIG})
+    )
+
+
+@pytest.fixture
+def plain_target(repository: Callable[..., Path]) -> Target:
+    """The same, configured by `init` alone."""
+    return initialised(repository({"src/calc/__init__.py": SOURCE, "tests/test_calc.py": TEST}))
+
+
+def initialised(root: Path) -> Target:
+    """One reviewer, ana, whose key lies beside the repository."""
+    made = Target(root, root.parent / "ana.key")
     answer = made("init", "--reviewer", "ana", "--generate-key", made.key)
     assert answer.code == 0, answer
     return made

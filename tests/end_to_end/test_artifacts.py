@@ -15,7 +15,7 @@ LEAVING = (
     "    (report / 'sums.txt').write_text('add\\x1b]52;c;aGk=\\x07 is right\\n')\n"
     "    (report / 'host.txt').unlink(missing_ok=True)\n    (report / 'host.txt').symlink_to('/etc/passwd')\n"
 )
-CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\nartifacts = ["report/*.txt"]\n'
+CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\nreplay = 0\nartifacts = ["report/*.txt"]\n'
 
 
 def test_from_the_container_to_the_command(repository: Callable[..., Path], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 SLOW_TEST = TEST + "\n\ndef test_slow():\n    import time\n    time.sleep(3)\n"
-CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n'
+CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\nreplay = 0\n'
 
 
 @pytest.fixture(scope="module")

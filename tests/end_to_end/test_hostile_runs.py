@@ -38,7 +38,7 @@ def open_target(repository: Callable[..., Path], tmp_path: Path) -> Target:
     """A target with short limits whose policy has no syntax rules."""
     config = (
         '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n'
-        '[sandbox]\ntimeout = "8s"\nmemory = "256MiB"\npids = 40\n[policy]\nuse = "open.toml"\n'
+        '[sandbox]\ntimeout = "8s"\nmemory = "256MiB"\npids = 40\nreplay = 0\n[policy]\nuse = "open.toml"\n'
     )
     files = {
         "src/calc/__init__.py": SOURCE,

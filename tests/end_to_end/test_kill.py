@@ -35,7 +35,7 @@ for line in sys.stdin:
     print(json.dumps({"id": asked["id"], "body": body}), flush=True)
 '''
 CONFIG = (
-    '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\ntimeout = "20s"\n'
+    '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\ntimeout = "20s"\nreplay = 30\n'
     '[agent]\nmodule = "proposer"\nships = ["agent"]\n'
 )
 PLAN = '[campaign]\nname = "comments"\nproposals = 3\ngeneration = 3\n'

@@ -27,7 +27,8 @@ def landed(target: Target, tmp_path: Path) -> str:
     return str(merged.json["merge"])
 
 
-def test_from_an_idea_to_a_signed_merge_that_anyone_can_verify(target: Target, tmp_path: Path) -> None:
+def test_from_an_idea_to_a_signed_merge_that_anyone_can_verify(plain_target: Target, tmp_path: Path) -> None:
+    target = plain_target
     before = target.git("rev-parse", "main")
     merge = landed(target, tmp_path)
     assert target.git("rev-parse", "main") == merge
