@@ -61,14 +61,15 @@ class Campaign:
             raise UsageError("This target names no agent to propose.", "add [agent] module = … to holdpoint.toml")
         generation = self._begin(base)
         deadline = None if self.plan.minutes is None else time.monotonic() + self.plan.minutes * 60
+        why = "the budget is spent"  # also when it was killed between its last step and this word
         with self._agent(base, config, config.agent) as agent, self.lab.hands(self.plan.workers) as pool:
             while len(self.made) < self.plan.proposals and (deadline is None or time.monotonic() < deadline):
                 before = len(self.made)
                 self._generation(generation, agent, pool)
                 generation += 1
                 if len(self.made) == before:
+                    why = "the agent has no new proposals"
                     break
-        why = "the budget is spent" if len(self.made) > before else "the agent has no new proposals"
         work.ledger.append(CampaignFinished(campaign=self.name, why=why), work.clock())
         return self.name
 

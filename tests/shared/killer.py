@@ -40,7 +40,9 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "entry inserted": ("harness.ledger.store", "Ledger._insert", "after"),
     "entry committed": ("harness.ledger.store", "Ledger.append_all", "after"),
     "after git": ("harness.repo.door", "Door.run", "after"),
+    "generation over": ("harness.campaign.loop", "Campaign._generation", "after"),
 }
+OF_CAMPAIGNS = ("generation over",)  # a run of one proposal never comes there
 
 
 def die() -> NoReturn:
