@@ -14,6 +14,7 @@ from harness.trial.workshop import Workshop
 CLOCK: Final = "shifted clocks"
 PLACE: Final = "other uid, host name, environment, temporary folder and CPU count"
 LINK: Final = "a network interface that leads nowhere"
+QUIET: Final = "nothing that listens to output, warnings and logs"
 SOAK: Final = "many calls before"
 NEVER: Final = ("installed wheel", "terminal", "calls from other threads", "idle time")  # what no variation covers
 _YEAR: Final = 365 * 24 * 3600
@@ -33,11 +34,12 @@ class Surroundings:
     words: tuple[str, ...]
     shift: tuple[int, int] | None = None
     variation: Variation | None = None
+    quiet: bool = False
 
 
 def everything(seed: int) -> Surroundings:
     """All variations at once; the clocks move by a secret span, to where a date that a source names has passed."""
-    return Surroundings((CLOCK, PLACE, LINK), _shift(seed), _PLACE)
+    return Surroundings((CLOCK, PLACE, LINK, QUIET), _shift(seed), _PLACE, quiet=True)
 
 
 def each_alone(seed: int) -> tuple[Surroundings, ...]:
@@ -46,6 +48,7 @@ def each_alone(seed: int) -> tuple[Surroundings, ...]:
         Surroundings((CLOCK,), _shift(seed)),
         Surroundings((PLACE,), None, _PLACE),
         Surroundings((LINK,)),
+        Surroundings((QUIET,), quiet=True),
     )
 
 
@@ -60,7 +63,7 @@ def worker_in(
     spec = shop.working.model_copy(update={"variation": around.variation})
     session = shop.engine.start(spec)
     done = tuple(word for word in around.words if word != LINK or _linked(shop.engine, session))
-    more = {"shift": list(around.shift)} if around.shift else {}
+    more = {"quiet": around.quiet, **({"shift": list(around.shift)} if around.shift else {})}
     session.send(stream({**header, **more}, files))
     return session, done
 

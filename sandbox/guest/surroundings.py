@@ -1,4 +1,4 @@
-"""What surrounds a call: environment and stopped clock go to the worker, printed text, warnings and logs come back."""
+"""What surrounds a call: environment, clock, levels of logs go to the worker; its output, warnings, logs come back."""
 
 import logging
 import os
@@ -19,6 +19,7 @@ class Surroundings:
         self.stamp = dict(os.environ._data)
         self.clock = None
         self.argv = list(sys.argv)
+        self.levels = levels()
 
     def changes(self):
         """What to add to a request."""
@@ -32,6 +33,10 @@ class Surroundings:
                 told["env"] = differs
         if sys.argv != self.argv:
             self.argv = told["argv"] = [str(part) for part in sys.argv]
+        if (now := levels()) != self.levels:
+            known = self.levels[1]
+            told["levels"] = [now[0], [[name, now[1].get(name, 0)] for name in {**known, **now[1]}]]
+            self.levels = now
         clock = self.stopped_clock()
         if clock != self.clock:
             self.clock = told["clock"] = clock
@@ -64,6 +69,13 @@ class Surroundings:
             category = decode(kind)
             if isinstance(category, type) and issubclass(category, Warning):
                 warn(category, str(text))
+
+
+def levels():
+    """(the level that is disabled for all, {logger: its level}); the root logger has no name."""
+    root = logging.root
+    set_ones = {name: logger.level for name, logger in root.manager.loggerDict.items() if getattr(logger, "level", 0)}
+    return root.manager.disable, {**set_ones, "": root.level}
 
 
 def warn(category, text):

@@ -6,21 +6,16 @@ is imported. Code that means to can write to the pipe; the host and the oracle e
 
 import importlib.abc
 import importlib.machinery
-import io
-import logging
 import os
 import sys
 import threading
-import warnings
 
 from . import link, mirror, stdlib_names
 from .describe import SKIPPED
+from .ears import Ears, set_levels
 from .operations import OPERATIONS, identities
 from .peer import Peer
 from .wire import LONGEST_LINE, Fault, dumps
-
-MOST_TEXT = 64 * 1024
-MOST_NEWS = 200
 
 
 def main(header):
@@ -30,9 +25,10 @@ def main(header):
     os.dup2(null, 0)
     os.dup2(2, 1)
     os.close(null)
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.meta_path.insert(0, Scope(header["packages"], header["roots"]))
     worker = Worker(source, sink, frozenset(header["packages"]))
+    if not header.get("quiet"):
+        worker.ears = Ears()
     link.use(worker)
     if "shift" in header:
         importlib.import_module("holdpoint_guest.clocks").shift(*header["shift"])
@@ -40,7 +36,8 @@ def main(header):
     try:
         worker.run()
     finally:
-        sys.stderr = sys.__stderr__
+        if worker.ears is not None:
+            worker.ears.close()
 
 
 class Scope(importlib.abc.MetaPathFinder):
@@ -69,18 +66,13 @@ class Worker(Peer):
     def __init__(self, source, sink, packages):
         super().__init__(lambda: source.readline(LONGEST_LINE + 1), lambda data: put(sink, data), 2)
         self.packages = packages
-        self.texts, self.noted, self.logged = [], [], []
+        self.ears = None
         self.told = {}  # module: identities of its attributes, as the oracle knows them
         self.replaced = {}  # what the oracle replaced in classes and modules
         self.loop = None
         self.quiet = False
         self.clock = None
         self.mains = threading.get_ident()
-        sys.stdout, sys.stderr = Spoken(self, 1), Spoken(self, 2)
-        warnings.simplefilter("always")
-        warnings.showwarning = self.note
-        logging.getLogger().addHandler(Ear(self))
-        logging.getLogger().setLevel(logging.NOTSET)
 
     def run(self):
         self.lock.acquire()
@@ -104,6 +96,8 @@ class Worker(Peer):
                 os.environ.pop(name, None) if text is None else os.environ.__setitem__(name, text)
         if "argv" in frame:
             sys.argv[:] = frame["argv"]
+        if "levels" in frame:
+            set_levels(*frame["levels"])
         if "clock" in frame:
             self.set_clock(frame["clock"])
         super().serve(frame)
@@ -182,24 +176,19 @@ class Worker(Peer):
 
     # news for the oracle
 
-    def note(self, message, category, *_):
-        if len(self.noted) < MOST_NEWS and isinstance(message, Warning):
-            self.noted.append((category, str(message)))
-
     def add_news(self, frame):
         stale = [name for name, known in self.told.items() if identities(name) != known]
         if stale:
             frame["i"] = stale
             self.told |= {name: identities(name) for name in stale}
-        if self.texts:
-            frame["p"] = [[stream, text[:MOST_TEXT]] for stream, text in self.texts]
-            self.texts = []
-        if self.noted:
-            frame["w"] = [[self.enc(category), text[:1000]] for category, text in self.noted]
-            self.noted = []
-        if self.logged:
-            frame["g"] = self.logged
-            self.logged = []
+        if self.ears is None:
+            return
+        if texts := self.ears.text():
+            frame["p"] = texts
+        if warned := self.ears.warned():
+            frame["w"] = [[self.enc(category), text] for category, text in warned]
+        if records := self.ears.records():
+            frame["g"] = records
 
     def raised(self, error, op):
         if isinstance(error, RecursionError | MemoryError):
@@ -208,38 +197,3 @@ class Worker(Peer):
             if part is not None:
                 part.__traceback__ = None  # its frames would keep every argument alive
         return error
-
-
-class Spoken(io.TextIOBase):
-    """Standard output and error of the candidate: kept for the oracle's own streams."""
-
-    def __init__(self, worker, stream):
-        self.worker, self.stream = worker, stream
-
-    encoding = "utf-8"
-    errors = "strict"
-
-    def writable(self):
-        return True
-
-    def write(self, text):
-        if type(text) is not str:
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        texts = self.worker.texts
-        if texts and texts[-1][0] == self.stream and len(texts[-1][1]) < MOST_TEXT:
-            texts[-1][1] += text
-        elif len(texts) < MOST_NEWS:
-            texts.append([self.stream, text])
-        return len(text)
-
-
-class Ear(logging.Handler):
-    """Log records of the candidate, as plain text."""
-
-    def __init__(self, worker):
-        super().__init__()
-        self.worker = worker
-
-    def emit(self, record):
-        if len(self.worker.logged) < MOST_NEWS:
-            self.worker.logged.append([record.name, record.levelno, record.getMessage()[:1000]])

@@ -41,6 +41,26 @@ def test_the_oracle_never_imports_the_candidate(seen: Seen) -> None:
     assert [frame["op"] for who, frame in seen.frames[:1]] == ["import"]
 
 
+def test_reload(tmp_path: Path) -> None:
+    """In a session of its own: classes imported before are others afterwards."""
+    test = (
+        "import importlib\nimport candidate\ndef test_reload():\n    candidate.LIMIT = 99\n"
+        "    assert candidate.LIMIT == 99\n    importlib.reload(candidate)\n    assert candidate.LIMIT == 10\n"
+    )
+    found = session(tmp_path, CANDIDATE, {"test_it.py": test})
+    assert found.outcomes == {"test_reload": "passed"}, found.logs
+
+
+def test_the_candidate_sees_no_test_runner(tmp_path: Path) -> None:
+    test = (
+        "import candidate\ndef test_plain(caplog, capsys, recwarn):\n    assert candidate.surroundings() == {\n"
+        "        'streams': True, 'kinds': ['TextIOWrapper'] * 3, 'numbers': [0, 1, 2], 'always': False,\n"
+        "        'hook': 'warnings', 'handlers': 0, 'level': 30}\n"
+    )
+    found = session(tmp_path, CANDIDATE, {"test_it.py": test})
+    assert found.outcomes == {"test_plain": "passed"}, found.logs
+
+
 def test_what_the_candidate_decides_is_counted(seen: Seen) -> None:
     operators = seen.tallies["test_operators"]
     assert operators["decided:eq"] >= 4

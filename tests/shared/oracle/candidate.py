@@ -8,6 +8,7 @@ import enum
 import functools
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 
@@ -261,6 +262,32 @@ def speak():
     print("hello")
     warnings.warn("old", DeprecationWarning, stacklevel=2)
     logging.getLogger("candidate").warning("logged %d", 3)
+
+
+def whisper():
+    os.write(1, b"below python\n")
+    print("aside", file=sys.stderr)
+    logging.getLogger("candidate").debug("detail %d", 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.warn("nobody hears this", UserWarning, stacklevel=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.warn("kept", UserWarning, stacklevel=2)
+    return [str(one.message) for one in caught]
+
+
+def surroundings():
+    """What a test runner is known by."""
+    return {
+        "streams": sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__ and sys.stdin is sys.__stdin__,
+        "kinds": [type(stream).__name__ for stream in (sys.stdin, sys.stdout, sys.stderr)],
+        "numbers": [stream.fileno() for stream in (sys.stdin, sys.stdout, sys.stderr)],
+        "always": any(entry[0] == "always" for entry in warnings.filters),
+        "hook": warnings.showwarning.__module__,
+        "handlers": len(logging.getLogger().handlers),
+        "level": logging.getLogger().level,
+    }
 
 
 def home():

@@ -8,7 +8,6 @@ import datetime
 import decimal
 import enum
 import fractions
-import importlib
 import inspect
 import itertools
 import logging
@@ -340,18 +339,23 @@ def test_monkeypatch(monkeypatch):
     assert c.home() is None
 
 
-def test_reload():
-    candidate.LIMIT = 99
-    assert candidate.LIMIT == 99
-    importlib.reload(candidate)
-    assert candidate.LIMIT == 10
-
-
 def test_what_it_says(capsys, caplog):
     with pytest.warns(DeprecationWarning, match="old"), caplog.at_level(logging.WARNING):
         c.speak()
     assert capsys.readouterr().out == "hello\n"
     assert "logged 3" in caplog.text
+
+
+def test_what_it_says_below_python_and_as_levels_tell(capfd, caplog, recwarn):
+    assert c.whisper() == ["kept"]
+    assert not caplog.records
+    with caplog.at_level(logging.DEBUG, logger="candidate"):
+        c.whisper()
+    assert [record.getMessage() for record in caplog.records] == ["detail 7"]
+    c.whisper()
+    assert len(caplog.records) == 1
+    assert not recwarn.list
+    assert capfd.readouterr() == ("below python\n" * 3, "aside\n" * 3)
 
 
 def test_cached_function():
