@@ -41,9 +41,9 @@ from harness.trial.exact import exact_effects
 from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
 from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
-from harness.trial.recorder import Recorder
-from harness.trial.replay import Material, replay
-from harness.trial.scripts import Recording
+from harness.trial.replay.recorder import Recorder
+from harness.trial.replay.replay import Material, replay
+from harness.trial.replay.scripts import Recording
 from harness.trial.shipping import shipment
 from harness.trial.tests import TestRun, run_tests, unusable
 from harness.trial.workshop import Workshop

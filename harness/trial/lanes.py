@@ -14,7 +14,7 @@ from typing import Any, Final
 from harness.records import Alarm, Record, TestsResult, TrialRecord
 from harness.trial.inputs import TrialInputs
 from harness.trial.oracle import OracleRun, Order, Served, ask_shapes, run_oracle
-from harness.trial.recorder import Recorder
+from harness.trial.replay.recorder import Recorder
 from harness.trial.report import Outcome, SessionReport
 from harness.trial.tests import TestRun, judge, run_tests
 from harness.trial.workshop import Workshop

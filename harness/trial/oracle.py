@@ -18,7 +18,7 @@ from harness.trial.floor import LONGEST_LINE, Floor, parsed
 from harness.trial.inputs import JUDGE, clean, parse_object, trial_record
 from harness.trial.limits import limits_hit, out_of_time
 from harness.trial.partner import encode
-from harness.trial.recorder import Recorder
+from harness.trial.replay.recorder import Recorder
 from harness.trial.report import Outcome
 from harness.trial.sessions import Sessions
 from harness.trial.shipping import Shipment

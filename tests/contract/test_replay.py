@@ -12,10 +12,10 @@ from harness.repo import matches
 from harness.target import SandboxSection, TargetConfig, TargetSection
 from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import oracle_base
-from harness.trial.recorder import Recorder
-from harness.trial.replay import Material, replay
+from harness.trial.replay.recorder import Recorder
+from harness.trial.replay.replay import Material, replay
+from harness.trial.replay.surroundings import CLOCK, LINK, PLACE, SOAK
 from harness.trial.shipping import shipment
-from harness.trial.surroundings import CLOCK, LINK, PLACE, SOAK
 from harness.trial.tests import run_tests
 from harness.trial.workshop import Workshop
 

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from harness.gate.behaviour import replay_words
 from harness.records import BehaviourDifference, Proposal, Replayed, canonical_json, sha256
-from harness.trial.answers import Answer, Seen, shapes_by_name
-from harness.trial.compare import unlike
 from harness.trial.crossing import Crossing
-from harness.trial.literals import changed, literals
-from harness.trial.mutate import kind_of, mutations
-from harness.trial.recorder import Recorder
-from harness.trial.scripts import Script, Step, callee, kept_within, needs, selected, subject, values_of
-from harness.trial.show import rendered, shown
-from harness.trial.shrink import shrunk, smaller, weight
-from harness.trial.soak import soaks
-from harness.trial.unusual import pools, wired
+from harness.trial.replay.answers import Answer, Seen, shapes_by_name
+from harness.trial.replay.compare import unlike
+from harness.trial.replay.literals import changed, literals
+from harness.trial.replay.mutate import kind_of, mutations
+from harness.trial.replay.recorder import Recorder
+from harness.trial.replay.scripts import Script, Step, callee, kept_within, needs, selected, subject, values_of
+from harness.trial.replay.show import rendered, shown
+from harness.trial.replay.shrink import shrunk, smaller, weight
+from harness.trial.replay.soak import soaks
+from harness.trial.replay.unusual import pools, wired
 
 # What is tested draws its values by Hypothesis too.
 _few = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.nested_given])

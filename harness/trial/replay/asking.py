@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from harness.container import Ended, Line, Overflow, Session
 from harness.records import canonical_json
-from harness.trial.answers import Answer, Seen
 from harness.trial.crossing import Breach
 from harness.trial.floor import LONGEST_LINE, Floor, parsed
 from harness.trial.partner import encode
-from harness.trial.scripts import CONTAINERS, LEAVES, Script, Step, mapped, named_in, parts_of
+from harness.trial.replay.answers import Answer, Seen
+from harness.trial.replay.scripts import CONTAINERS, LEAVES, Script, Step, mapped, named_in, parts_of
 
 _STARTING: Final = 30.0
 _MOST_LOST: Final = 3  # workers that one series of questions may cost

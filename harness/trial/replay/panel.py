@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 
 from harness.container import Session
 from harness.records import Arm
-from harness.trial.answers import Answer, shapes_by_name
-from harness.trial.asking import Terms, answers
-from harness.trial.scripts import Script
-from harness.trial.surroundings import Surroundings, worker_in
+from harness.trial.replay.answers import Answer, shapes_by_name
+from harness.trial.replay.asking import Terms, answers
+from harness.trial.replay.scripts import Script
+from harness.trial.replay.surroundings import Surroundings, worker_in
 from harness.trial.workshop import Workshop
 
 _AT_ONCE: Final = 3

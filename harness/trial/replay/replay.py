@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.records import Alarm, Arm, Replayed, canonical_json
-from harness.trial.answers import Answer
-from harness.trial.compare import Answers, Unlike, differing
-from harness.trial.differences import Asked, Suspects, Suspicion, told_apart
 from harness.trial.inputs import TrialInputs
-from harness.trial.literals import changed, literals
-from harness.trial.mutate import mutations
-from harness.trial.panel import Panel, Series
-from harness.trial.scripts import Recording, Script, in_turns, subject
-from harness.trial.soak import soaks
-from harness.trial.surroundings import NEVER, SOAK, everything
+from harness.trial.replay.answers import Answer
+from harness.trial.replay.compare import Answers, Unlike, differing
+from harness.trial.replay.differences import Asked, Suspects, Suspicion, told_apart
+from harness.trial.replay.literals import changed, literals
+from harness.trial.replay.mutate import mutations
+from harness.trial.replay.panel import Panel, Series
+from harness.trial.replay.scripts import Recording, Script, in_turns, subject
+from harness.trial.replay.soak import soaks
+from harness.trial.replay.surroundings import NEVER, SOAK, everything
 from harness.trial.workshop import Workshop
 
 _TOTAL: Final = 60.0  # seconds after which no more is asked

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.records import Alarm, BehaviourDifference, Record, canonical_json
-from harness.trial.answers import Answer
-from harness.trial.compare import Unlike, unlike
-from harness.trial.panel import Panel, Series
-from harness.trial.scripts import Script, callee
-from harness.trial.show import outcome, rendered
-from harness.trial.shrink import shrunk, weight
-from harness.trial.surroundings import SOAK, each_alone
+from harness.trial.replay.answers import Answer
+from harness.trial.replay.compare import Unlike, unlike
+from harness.trial.replay.panel import Panel, Series
+from harness.trial.replay.scripts import Script, callee
+from harness.trial.replay.show import outcome, rendered
+from harness.trial.replay.shrink import shrunk, weight
+from harness.trial.replay.surroundings import SOAK, each_alone
 
 _LISTED: Final = 10  # functions
 _SUITE: Final = 200  # of the suite's scripts that are asked about functions which differ on unusual inputs

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from harness.text import visible_line
-from harness.trial.answers import Answer, Seen
-from harness.trial.scripts import CONTAINERS, Script, Step
+from harness.trial.replay.answers import Answer, Seen
+from harness.trial.replay.scripts import CONTAINERS, Script, Step
 
 _LONGEST: Final = 600  # characters of a script's or an answer's text
 _PART: Final = 80

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from harness.trial.scripts import Script, Step, subject
+from harness.trial.replay.scripts import Script, Step, subject
 
 _CALLS: Final = 25_000  # of a function
 _ON_ONE: Final = 3_000  # on one object

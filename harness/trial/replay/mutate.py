@@ -9,9 +9,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from harness.records import canonical_json
-from harness.trial.literals import Literals
-from harness.trial.scripts import CONTAINERS, MOST_STEPS, Script, Step, in_turns, moved, needs, subject, values_of
-from harness.trial.unusual import pools
+from harness.trial.replay.literals import Literals
+from harness.trial.replay.scripts import (
+    CONTAINERS,
+    MOST_STEPS,
+    Script,
+    Step,
+    in_turns,
+    moved,
+    needs,
+    subject,
+    values_of,
+)
+from harness.trial.replay.unusual import pools
 
 _LARGEST: Final = 64 * 1024  # bytes of one script
 _TRIES: Final = 4  # drafts for each mutation that is wanted

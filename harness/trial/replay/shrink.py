@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from harness.records import canonical_json
-from harness.trial.scripts import CONTAINERS, Script, Step, needs, selected, values_of
+from harness.trial.replay.scripts import CONTAINERS, Script, Step, needs, selected, values_of
 
 ROUNDS: Final = 4
 _TRIED: Final = 24  # smaller scripts a round

@@ -6,7 +6,7 @@ classes made by tests, stopped clocks) is left out together with whatever depend
 
 from typing import Any, Final
 
-from harness.trial.scripts import (
+from harness.trial.replay.scripts import (
     CONTAINERS,
     MOST_STEPS,
     OPS,
@@ -20,7 +20,7 @@ from harness.trial.scripts import (
     parts_of,
     values_of,
 )
-from harness.trial.scripts import selected as chosen
+from harness.trial.replay.scripts import selected as chosen
 
 _DEEPEST: Final = 20
 _MOST_LOOKS: Final = 6

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from harness.records import Record, canonical_json
-from harness.trial.answers import Answer, Seen
-from harness.trial.scripts import Script, callee
+from harness.trial.replay.answers import Answer, Seen
+from harness.trial.replay.scripts import Script, callee
 
 DifferenceKind = Literal["value", "error", "text", "time", "memory"]
 Answers = Mapping[int, Answer]  # by the number of a script

@@ -1,0 +1,6 @@
+"""Differential replay: what the suite asks, changed in secret, is asked of base and candidate; differences are evidence.
+
+`recorder` and `scripts` hold what was asked, `mutate`, `unusual` and `literals` make questions of it, `panel`, `asking`
+and `surroundings` put them to fresh workers, `compare`, `shrink`, `differences` and `show` say what differs.
+Entry point: `replay.replay`.
+"""
