@@ -136,7 +136,6 @@ def test_five_hundred_kills_leave_nothing_and_the_work_goes_on(series: Series) -
         kill_until(series, min(500, series.kills + 50), list(POINTS))
         finish(series)
         print(f"{series.kills} kills after {time.monotonic() - began:.0f} s", flush=True)  # seen with -s
-    assert time.monotonic() - began < 25 * 60
 
 
 def kill_until(series: Series, kills: int, chosen: list[str]) -> None:
