@@ -1,10 +1,11 @@
 """What the rules of one commit find in a patch; decides nothing beyond the findings."""
 
+from collections.abc import Iterable
 from typing import Literal, assert_never
 
 from harness.patch import Malformed, from_overlay
 from harness.policy import Policy, check, refusal
-from harness.records import Finding, Patch, TestsResult
+from harness.records import Alarm, Finding, Patch, TestsResult
 from harness.workspace import Rules, Workspace
 
 Kind = Literal["agent", "person"]
@@ -46,6 +47,15 @@ def unverified(policy: Policy, tests: TestsResult) -> tuple[Finding, ...]:
     message = f"{count} of {tests.passed} tests passed in the candidate's own process only: {first}"
     return (
         Finding(rule="unverified-tests", severity="medium", path=first.partition("::")[0], line=0, message=message),
+    )
+
+
+def routed(findings: Iterable[Finding]) -> tuple[Alarm, ...]:
+    """An alarm for each finding that stops nothing, so that nobody who reads alarms alone misses where to look."""
+    return tuple(
+        Alarm(kind=found.rule, detail=found.message, place=found.place)
+        for found in findings
+        if not found.blocking and found.severity != "info"
     )
 
 

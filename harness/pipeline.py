@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import RefusedError, UsageError
 from harness.judgement import findings as judged
-from harness.judgement import landing, unverified
+from harness.judgement import landing, routed, unverified
 from harness.ledger import ProposalView
 from harness.ledger.events import ProposeAccepted, ProposeIntended, ProposeRefused, RunFinished, RunIntended
 from harness.patch import Malformed
@@ -208,7 +208,7 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         findings=findings,
         tests=seen.tests,
         effects=seen.effects,
-        alarms=seen.alarms,
+        alarms=(*routed(findings), *seen.alarms),
         trials=seen.trials,
         verdict=verdict,
         reasons=reasons,

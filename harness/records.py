@@ -60,6 +60,11 @@ class Finding(Record):
     message: str
     blocking: bool = False
 
+    @property
+    def place(self) -> str:
+        """`path:line`, or the path where it is about the whole file."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
 
 class FileEdit(Record):
     """One file before and after; `None` means that the file is absent on that side. Text is UTF-8."""
@@ -154,10 +159,11 @@ class Effect(Record):
 
 
 class Alarm(Record):
-    """Something a person should know that does not change the verdict."""
+    """Something a person should know that does not change the verdict; `place` is a line, a function or a test."""
 
     kind: str
     detail: str
+    place: str = ""
 
 
 class ContainerState(Record):
@@ -332,6 +338,12 @@ class ReviewSheet(Record):
     notices: tuple[str, ...]
     sandbox: str
     replay: Replayed | None = None
+
+    @property
+    def other_alarms(self) -> tuple[Alarm, ...]:
+        """The alarms that do not repeat one of the findings."""
+        told = {(found.rule, found.place) for found in self.findings}
+        return tuple(alarm for alarm in self.alarms if (alarm.kind, alarm.place) not in told)
 
 
 class Decided(Record):

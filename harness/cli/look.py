@@ -79,7 +79,7 @@ def sheet_words(sheet: ReviewSheet) -> str:
         for word in ("failed", "missing", "skipped", "unverified"):
             lines += [f"  {word}: {visible_line(name)}" for name in getattr(sheet.tests, word)[:20]]
     lines += [f"A/B      {visible_line(effect_words(effect))}" for effect in sheet.effects]
-    lines += [f"ALARM    {visible_line(alarm.kind)}: {visible_line(alarm.detail)}" for alarm in sheet.alarms]
+    lines += [f"ALARM    {visible_line(alarm.kind)}: {visible_line(alarm.detail)}" for alarm in sheet.other_alarms]
     lines += [f"REPLAY   {visible_line(line)}" for line in replay_words(sheet.replay)]
     if sheet.verdict:
         lines.append(f"VERDICT  {sheet.verdict}: {'; '.join(visible_line(reason) for reason in sheet.reasons)}")

@@ -10,6 +10,7 @@ from harness.cli.words import effect_words, lane_words
 from harness.errors import UsageError
 from harness.gate.behaviour import replay_words
 from harness.pipeline import Settled, resume, run_many
+from harness.records import Alarm
 from harness.workspace import Workspace
 
 WORKERS = 2
@@ -69,6 +70,11 @@ def document(work: Workspace, settled: Settled) -> dict[str, Any]:
     }
 
 
+def _placed(alarm: Alarm) -> str:
+    """The place goes before the words, unless these name it already."""
+    return alarm.detail if alarm.place in alarm.detail else f"{alarm.place}: {alarm.detail}"
+
+
 def in_words(found: dict[str, Any]) -> str:
     """One run for people."""
     lines = [f"{found['proposal']} {found['verdict']}{' (known result)' if found['cached'] else ''}"]
@@ -77,7 +83,7 @@ def in_words(found: dict[str, Any]) -> str:
     if tests is not None and tests.run:
         lines.append(f"  tests: {tests.passed} of {tests.expected} passed{lane_words(tests)}")
     lines += [f"  {effect_words(effect)}" for effect in found["effects"]]
-    lines += [f"  alarm {alarm.kind}: {alarm.detail}" for alarm in found["alarms"]]
+    lines += [f"  alarm {alarm.kind}: {_placed(alarm)}" for alarm in found["alarms"]]
     lines += [f"  replay: {line}" for line in replay_words(found["replay"])]
     if found["verdict"] == "pass":
         lines.append(f"  it waits for a person. next: holdpoint review, or holdpoint approve {found['proposal']}")

@@ -48,7 +48,7 @@ def check(
     for report in inspect(files, inspector):
         findings += _syntax(report, policy)
         findings += _imports(report, policy, allowed)
-    return _ordered(findings)
+    return _ordered([_stricter(finding, config.policy.block_from) for finding in findings])
 
 
 def blocked(findings: Collection[Finding]) -> bool:
@@ -118,6 +118,13 @@ def _own(config: TargetConfig) -> Iterator[str]:
         name = top_module(source)
         if name and name not in sys.stdlib_module_names:
             yield name
+
+
+def _stricter(finding: Finding, block_from: Severity | None) -> Finding:
+    """The target may only add to what the policy blocks."""
+    if block_from is None or _ORDER.index(finding.severity) > _ORDER.index(block_from):
+        return finding
+    return finding.model_copy(update={"blocking": True})
 
 
 def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from harness.records import Record
+from harness.records import Record, Severity
 from harness.target.values import (
     KEY_TYPES,
     Branch,
@@ -69,6 +69,9 @@ class PolicySection(Record):
     )
     protect: Patterns = Field((), description='a list of path patterns, such as ["bench/**"]')
     imports: tuple[Module, ...] = Field((), description='a list of module names, such as ["json", "numpy"]')
+    block_from: Severity | None = Field(
+        None, description="low, medium, high or critical: what is as severe is refused, whatever the policy says"
+    )
 
     @model_validator(mode="after")
     def _use_is_known(self) -> Self:

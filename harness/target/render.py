@@ -38,6 +38,7 @@ artifacts = []  # files below /work that the candidate's tests leave for the rea
 use = "default"  # default, strict, self, or a .toml file in this repository
 protect = []  # more paths that a proposal may not touch, such as ["bench/**"]
 imports = []  # modules that a proposal may newly import beside the harmless ones, such as ["numpy"]
+# block_from = "high"  # low, medium, high, critical: refuse every finding that is as severe, whatever the policy says
 
 # One [[metric]] table for each number that must not get worse, or should get better.
 # [[metric]]

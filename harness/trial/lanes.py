@@ -226,7 +226,7 @@ def _tally_alarms(base: OracleBase, seen: OracleRun | None) -> Iterator[Alarm]:
     for word, names in places.items():
         kind, text = _WORDS[word.partition(":")[0]]
         extra = word.partition(":")[2]
-        yield Alarm(kind=kind, detail=f"{text}{f' ({extra})' if extra else ''}: {_some(names)}")
+        yield Alarm(kind=kind, detail=f"{text}{f' ({extra})' if extra else ''}: {_some(names)}", place=names[0])
 
 
 def _disagreements(base: OracleBase, seen: OracleRun | None, inside: TestRun | None) -> Iterator[Alarm]:
@@ -243,7 +243,7 @@ def _disagreements(base: OracleBase, seen: OracleRun | None, inside: TestRun | N
             if here != there and (here == first if first else there == second):
                 names.append(name)
         if names:
-            yield Alarm(kind="lanes disagree", detail=f"{len(names)} tests {words}: {_some(names)}")
+            yield Alarm(kind="lanes disagree", detail=f"{len(names)} tests {words}: {_some(names)}", place=names[0])
 
 
 def _some(names: list[str]) -> str:

@@ -258,7 +258,7 @@ class Relay:
         self._ended.append(self._end(worker))
         self._why = f"the worker is gone: {breach.kind}"
         place = self.sessions.place()
-        self.alarms.append(Alarm(kind=f"worker: {breach.kind}", detail=clean(f"{place}: {breach}")[:500]))
+        self.alarms.append(Alarm(kind=f"worker: {breach.kind}", detail=clean(f"{place}: {breach}")[:500], place=place))
         self.transcript.breach(place, breach)
         if breach.kind in ("time", "ended"):
             self._lost += _MOST_LOST  # once is enough: what hangs in one file may hang in each
@@ -272,7 +272,7 @@ class Relay:
             if worker.unread():
                 place = self.sessions.place()
                 self.alarms.append(
-                    Alarm(kind="worker: out of turn", detail=f"{place}: a message that nobody asked for")
+                    Alarm(kind="worker: out of turn", detail=f"{place}: a message that nobody asked for", place=place)
                 )
             self._ended.append(self._end(worker))
 

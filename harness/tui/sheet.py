@@ -243,7 +243,7 @@ def _effects(sheet: ReviewSheet) -> Iterator[Row]:
 def _verdict(sheet: ReviewSheet) -> Iterator[Row]:
     yield _head(f"VERDICT OF THE MACHINE  {sheet.verdict or 'none'}", "verdict")
     yield from (row(f"  {line}", indent=2) for reason in sheet.reasons for line in reason.split("\n"))
-    for alarm in sheet.alarms:
+    for alarm in sheet.other_alarms:
         yield row(("  ALARM ", "bad"), (f"{alarm.kind}  ", "strong"), alarm.detail.replace("\n", "␊"), indent=8)
     yield from _replay(sheet)
 

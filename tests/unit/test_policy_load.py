@@ -29,11 +29,16 @@ def test_packaged_policies_name_every_rule_and_explain_every_line(name: str) -> 
     assert [line for line in bare if not line.startswith(explained)] == []
 
 
-def test_default_blocks_what_is_high_and_only_that() -> None:
+def test_default_blocks_paths_kinds_of_file_and_text_and_routes_the_rest() -> None:
     policy, _ = load_policy("default", nothing)
     assert {name for name, rule in policy.rules.items() if rule.blocks} == {
-        name for name, rule in policy.rules.items() if rule.severity in ("high", "critical")
+        "size",
+        "not-python",
+        "hostile-text",
+        "round-trip",
+        "shadowed-module",
     }
+    assert all(rule.severity != "info" for rule in policy.rules.values()), "then it would be no alarm"
 
 
 @pytest.mark.parametrize("name", ["strict", "self"])
@@ -75,7 +80,7 @@ def test_a_policy_that_is_not_there(use: str) -> None:
         ("approvals = 1 ", "aprovals = 1\napprovals = 1 ", ["aprovals", "did you mean 'approvals'"]),
         ("exit-hook ", "exit-hok ", ["rules.exit-hok", "did you mean 'exit-hook'"]),
         ("exit-hook ", "scope ", ["rules.scope", "always blocks"]),
-        ('exit-hook         = { severity = "high", blocks = true }', 'exit-hook = "no"', ["exit-hook"]),
+        ('exit-hook         = { severity = "high", blocks = false }', 'exit-hook = "no"', ["exit-hook"]),
         ('severity = "high", blocks = true', 'severity = "awful", blocks = true', ["severity"]),
         ("schema = ", "schema == ", ["not TOML"]),
         ('"holdpoint/policy/1"', '"holdpoint/policy/9"', ["schema", "holdpoint/policy/1"]),

@@ -206,7 +206,7 @@ STATE: tuple[Rule, ...] = (
     ),
     Rule(
         "literal-table",
-        "info",
+        "low",
         "which could be the answers to what the tests ask",
         "computing the answer, or a reviewer's word",
         look=_tables,

@@ -191,13 +191,17 @@ def _alarms(listed: Sequence[BehaviourDifference]) -> Iterator[Alarm]:
                 kind="disagrees with itself",
                 detail=f"{each.function} answers the same question differently: {asked} gives {each.base}, then "
                 f"{each.candidate}; the base does not",
+                place=each.function,
             )
         elif each.where:
-            yield Alarm(kind="surroundings", detail=f"{each.function} differs only with {each.where}: {seen}")
+            detail = f"{each.function} differs only with {each.where}: {seen}"
+            yield Alarm(kind="surroundings", detail=detail, place=each.function)
         elif each.kind in ("time", "memory"):
-            yield Alarm(kind="one-sided limit", detail=f"{each.function} runs into a limit, the base not: {seen}")
+            detail = f"{each.function} runs into a limit, the base not: {seen}"
+            yield Alarm(kind="one-sided limit", detail=detail, place=each.function)
         elif each.inputs == "unusual" and not each.declared:
             yield Alarm(
                 kind="unusual inputs",
                 detail=f"{each.function} is right on all that the suite asks, and differs on others: {seen}",
+                place=each.function,
             )
