@@ -57,7 +57,7 @@ class SandboxSection(Record):
     output: Size = Field(4 << 20, ge=1024, le=1 << 30, description='a size from 1KiB to 1GiB, such as "4MiB"')
     runtime: Runtime = Field("runc", description='the name of a runtime that the engine has, such as "runc" or "runsc"')
     artifacts: Patterns = Field((), description='a list of path patterns below the work directory, as "report/*.xml"')
-    replay: StrictInt = Field(400, ge=0, le=100_000, description="a whole number of calls up to 100000; 0 for none")
+    replay: StrictInt = Field(3000, ge=0, le=100_000, description="a whole number of calls up to 100000; 0 for none")
     worker: Literal["file", "test"] = Field("file", description="file or test (what gets a process of its own)")
 
 

@@ -31,7 +31,7 @@ pids = 128  # processes and threads
 output = "4MiB"  # standard output and error together
 runtime = "runc"  # or what the engine has of stronger ones, such as "runsc" (gVisor) or "kata"
 worker = "file"  # or "test": how often the candidate gets a fresh process
-replay = 400  # calls a side on which base and candidate are compared after the tests passed; 0 for none
+replay = 3000  # calls a side on which base and candidate are compared after the tests passed; 0 for none
 artifacts = []  # files below /work that the candidate's tests leave for the reader, such as ["report/*.xml"]
 
 [policy]

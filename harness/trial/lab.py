@@ -42,7 +42,8 @@ from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
 from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
 from harness.trial.replay.recorder import Recorder
-from harness.trial.replay.replay import Material, replay
+from harness.trial.replay.panel import Material
+from harness.trial.replay.replay import replay
 from harness.trial.replay.scripts import Recording
 from harness.trial.shipping import shipment
 from harness.trial.tests import TestRun, run_tests, unusable

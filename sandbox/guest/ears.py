@@ -31,8 +31,12 @@ class Ears:
 
     def text(self):
         """[[1 or 2, text], …] of standard output and error."""
-        found = [[number, spool.take(stream)] for number, (stream, spool) in enumerate(self.streams, 1)]
-        return [entry for entry in found if entry[1]]
+        found, room = [], MOST_TEXT
+        for number, (stream, spool) in enumerate(self.streams, 1):
+            if text := spool.take(stream)[:room]:
+                found.append([number, text])
+                room -= len(text)
+        return found
 
     def warned(self):
         """[(category, text), …]"""

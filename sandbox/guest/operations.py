@@ -29,8 +29,14 @@ def set_(worker, owner, name, value):
 
 def delete(worker, owner, name):
     if isinstance(owner, type | types.ModuleType):
-        worker.replaced.setdefault((id(owner), name), vars(owner).get(name))
+        original = worker.replaced.setdefault((id(owner), name), vars(owner).get(name))
+        if name in UNTOLD and original is not None and vars(owner).get(name) is not original:
+            setattr(owner, name, original)  # the oracle took back what it had set, not knowing of this one
+            return
     delattr(owner, name)
+
+
+UNTOLD = ("__eq__", "__ne__", "__hash__")  # proxy classes have these without being told
 
 
 def call(_, function, /, *args, **kwargs):
@@ -110,6 +116,28 @@ def again(worker, most, seconds, op, *args, **kwargs):
     return result
 
 
+def acts(worker, times, seconds, steps):
+    """The same few operations over and over, each (op, arguments, references to earlier ones' results, keywords).
+
+    (how often, how many of them raised, what the last one came to); how often is 0 when there was no time for all.
+    """
+    until, done, raised, result = time.monotonic() + seconds, 0, 0, None
+    while done < times and time.monotonic() < until:
+        done += 1
+        results = []
+        try:
+            for op, args, places, named in steps:
+                own = list(args)
+                for at, number in places:
+                    own[at] = results[number]
+                results.append(OPERATIONS[op](worker, *own, **dict(named)))
+            result = results[-1]
+        except Exception as error:
+            raised += 1
+            result = type(error).__qualname__
+    return (done, raised, result) if done == times else (0, 0, None)
+
+
 def subclass(_, name, bases, told, module, qualname, kwargs):
     space = {"__module__": module, "__qualname__": qualname} | dict(told)
     return types.new_class(name, bases, kwargs, lambda made: made.update(space))
@@ -158,6 +186,22 @@ def flat(_, value, fields):
     return FLAT[fields](value)
 
 
+def look(_, value, names):
+    """What these attributes are now, each (value, None) or (None, the name of what reading it raised)."""
+    found = []
+    for name in names:
+        try:
+            found.append((getattr(value, name), None))
+        except Exception as error:
+            found.append((None, type(error).__qualname__))
+    return tuple(found)
+
+
+def effects(worker):
+    """Imported only now: the tests' own worker has no use for it."""
+    return importlib.import_module("holdpoint_guest.effects").rows(worker.packages, worker.roots)
+
+
 FLAT = {
     "dict": lambda value: dict(dict.items(value)),
     "list": list.copy,
@@ -176,7 +220,9 @@ OPERATIONS = {
     "set": set_,
     "del": delete,
     "again": again,
+    "acts": acts,
     "call": call,
+    "new": lambda _, cls, *args, **kwargs: cls.__new__(cls, *args, **kwargs),
     "m": method,
     "super": above,
     "pump": pump,
@@ -191,5 +237,7 @@ OPERATIONS = {
     "isinstance": lambda _, value, cls: isinstance(value, cls),
     "issubclass": lambda _, value, cls: issubclass(value, cls),
     "flat": flat,
+    "effects": effects,
+    "look": look,
     "shapes": lambda _, packages: shapes_of(packages),
 }

@@ -27,6 +27,7 @@ def main(header):
     os.close(null)
     sys.meta_path.insert(0, Scope(header["packages"], header["roots"]))
     worker = Worker(source, sink, frozenset(header["packages"]))
+    worker.roots = tuple(header["roots"])
     if not header.get("quiet"):
         worker.ears = Ears()
     link.use(worker)
@@ -65,7 +66,7 @@ class Worker(Peer):
 
     def __init__(self, source, sink, packages):
         super().__init__(lambda: source.readline(LONGEST_LINE + 1), lambda data: put(sink, data), 2)
-        self.packages = packages
+        self.packages, self.roots = packages, ()
         self.ears = None
         self.told = {}  # module: identities of its attributes, as the oracle knows them
         self.replaced = {}  # what the oracle replaced in classes and modules

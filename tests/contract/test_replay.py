@@ -12,8 +12,9 @@ from harness.repo import matches
 from harness.target import SandboxSection, TargetConfig, TargetSection
 from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import oracle_base
+from harness.trial.replay.panel import Material
 from harness.trial.replay.recorder import Recorder
-from harness.trial.replay.replay import Material, replay
+from harness.trial.replay.replay import replay
 from harness.trial.replay.surroundings import CLOCK, LINK, PLACE, SOAK
 from harness.trial.shipping import shipment
 from harness.trial.tests import run_tests
@@ -132,7 +133,7 @@ def bench(engine: Engine) -> Iterator[Bench]:
         base_commit="base",
         merge_commit="merge",
         config=TargetConfig(
-            target=TargetSection(source=source, tests=("tests",)), sandbox=SandboxSection(timeout=20.0, replay=150)
+            target=TargetSection(source=source, tests=("tests",)), sandbox=SandboxSection(timeout=20.0, replay=600)
         ),
         image=image,
         judge=judge_image(engine, image, kept, scope_links(source)),
@@ -182,7 +183,7 @@ def test_each_trick_is_named_with_its_function_and_how_it_shows(bench: Bench) ->
     assert "shop.label" not in found
 
 
-def test_what_the_suite_asks_too_and_what_was_declared_is_listed_only_and_an_end_is_an_alarm(bench: Bench) -> None:
+def test_what_was_declared_is_listed_only_and_what_the_suite_asks_too_or_an_end_is_an_alarm(bench: Bench) -> None:
     source = SOURCE.replace("amount // 5", "amount // 4").replace("return name.lower()", "return name")
     source = IMPORTS + source.replace("return int(text)", 'return int(text) if text == "12" else os._exit(0)')
     replayed, alarms = bench.told(source, declared=("shop.host",))
@@ -190,4 +191,22 @@ def test_what_the_suite_asks_too_and_what_was_declared_is_listed_only_and_an_end
     assert found["shop.tax"].inputs == "suite"
     assert found["shop.host"].declared
     assert found["shop.number"].candidate == "the process ended"
-    assert {(alarm.kind, alarm.detail.partition(" ")[0]) for alarm in alarms} == {("one-sided limit", "shop.number")}
+    assert {(alarm.kind, alarm.detail.partition(" ")[0]) for alarm in alarms} == {
+        ("one-sided limit", "shop.number"),
+        ("undeclared change", "shop.tax"),
+    }
+
+
+def test_what_it_does_to_its_process_is_an_alarm(bench: Bench) -> None:
+    effects = (
+        "import decimal, gc, json, string\n"
+        "decimal.getcontext().prec = 6\ngc.disable()\n\n\ndef capwords(text):\n    return text\n\n\n"
+        "string.capwords = capwords\nopen('/tmp/left', 'w').write('x')\n\n\n"
+    )
+    _, alarms = bench.told(effects + SOURCE.replace("class Stock", "class Sold(Exception): pass\n\n\nclass Stock"))
+    told = {alarm.place: alarm.detail for alarm in alarms if alarm.kind == "effects"}
+    assert "precision 6" in told["decimal context"]
+    assert "off" in told["garbage collector"]
+    assert "replaced by shop.capwords" in told["string.capwords"]
+    assert "1 bytes" in told["/tmp/left"]
+    assert not [place for place in told if "Sold" in place], "a new exception takes nothing away"

@@ -15,7 +15,7 @@ from harness.trial.replay.compare import unlike
 from harness.trial.replay.literals import changed, literals
 from harness.trial.replay.mutate import kind_of, mutations
 from harness.trial.replay.recorder import Recorder
-from harness.trial.replay.scripts import Script, Step, callee, kept_within, needs, selected, subject, values_of
+from harness.trial.replay.scripts import Script, Step, callee, kept_within, needs, once, selected, subject, values_of
 from harness.trial.replay.show import rendered, shown
 from harness.trial.replay.shrink import shrunk, smaller, weight
 from harness.trial.replay.soak import soaks
@@ -112,7 +112,7 @@ def test_mutations_are_the_seeds_and_nobody_elses(seed: int, budget: int) -> Non
     assert made == mutations(SUITE, seed, known, budget)
     assert not set(map(canonical_json, made)) & set(map(canonical_json, SUITE))
     assert len(set(map(canonical_json, made))) == len(made)
-    assert budget <= sum(len(script.steps) for script in made) < budget + 60
+    assert budget <= sum(len(script.steps) for script in made) < budget + 80
 
 
 @_few
@@ -123,9 +123,9 @@ def test_a_mutation_can_be_asked(seed: int) -> None:
         json.dumps([step.args for step in script.steps], allow_nan=False)
         for at, step in enumerate(script.steps):
             assert all(need < at for need in needs(values_of(step)))
-            assert step.args[0][0] in ("#", "$")
+            assert once(step).args[0] is None or once(step).args[0][0] in ("#", "$")
             for value in values_of(step):
-                if kind_of(value):
+                if kind_of(value) and step.op != "acts":
                     crossing = Crossing()
                     crossing.message("oracle")
                     crossing.check(value)

@@ -5,7 +5,7 @@ answer is free of handles and of anything else that differs between two workers 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,10 +17,13 @@ from harness.trial.partner import encode
 from harness.trial.replay.answers import Answer, Seen
 from harness.trial.replay.scripts import CONTAINERS, LEAVES, Script, Step, mapped, named_in, parts_of
 
+_SKIPPED: Final = "not asked"
 _STARTING: Final = 30.0
 _MOST_LOST: Final = 3  # workers that one series of questions may cost
 _DEEPEST: Final = 12
 _MOST_CALLBACKS: Final = 200
+_LOOKED_INTO: Final = 12  # callbacks of a script during which its objects are looked at
+_LOOKS: Final = 3
 _RELEASED: Final = 500
 
 
@@ -30,11 +33,17 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Terms:
-    """How a worker is asked: seconds for one reply and until all is over; classes of the base by name."""
+    """How a worker is asked: seconds for one reply and until all is over; classes of the base by name:
+    fields of those that are flattened, properties of those that are looked at.
+
+    After `enough` seconds only the last script is still asked.
+    """
 
     reply: float
     deadline: float
     shapes: dict[str, tuple[str, tuple[Any, ...]]]
+    properties: Mapping[str, tuple[str, ...]]
+    enough: float | None = None
 
 
 def answers(start: Callable[[], Session], scripts: Iterable[Script], terms: Terms) -> tuple[Answer, ...]:
@@ -46,7 +55,7 @@ def answers(start: Callable[[], Session], scripts: Iterable[Script], terms: Term
             break
         with start() as session:
             found += _from_one(session, todo[len(found) :], terms)
-    return (*found, *[Answer(lost="not asked")] * (len(todo) - len(found)))
+    return (*found, *[Answer(lost=_SKIPPED)] * (len(todo) - len(found)))
 
 
 def _from_one(session: Session, scripts: list[Script], terms: Terms) -> Iterator[Answer]:
@@ -56,7 +65,11 @@ def _from_one(session: Session, scripts: list[Script], terms: Terms) -> Iterator
         yield Answer(lost="start")
         return
     asker = Asker(session, terms)
+    until = None if terms.enough is None else time.monotonic() + terms.enough
     for script in scripts:
+        if until is not None and time.monotonic() > until and script is not scripts[-1]:
+            yield Answer(lost=_SKIPPED)
+            continue
         answer = asker.answer(script)
         yield answer
         if answer.lost:
@@ -76,6 +89,7 @@ class Asker:
         self._sid = -1
         self._named: dict[tuple[str, str], list[Any]] = {}
         self._class_names: dict[int, str] = {}
+        self._errors: dict[int, str] = {}  # exceptions of the host's, which come back by their handles
         self._released: list[int] = []
         self._begin(())
 
@@ -86,11 +100,16 @@ class Asker:
         self._contents: dict[int, list[Any]] = {}
         self._objects: dict[int, int] = {}
         self._calls: list[Any] = []
+        self._callbacks: dict[int, int] = {}  # handle of a callback: which one of this script it is
+        self._theirs: dict[int, int] = {}  # container of the worker's: which one of this script it is
+        self._looks: tuple[Step, ...] = ()
 
     def answer(self, script: Script) -> Answer:
         """The steps in order; the worker is not to be used again when the answer says that it is lost."""
         began = time.monotonic()
         self._begin(script.answers)
+        looks = script.steps[script.observed :]
+        self._looks = tuple(step for step in looks if step.op == "get" or "__len__" in step.args)[:_LOOKS]
         seen: list[Seen] = []
         lost = ""
         for step in script.steps:
@@ -117,9 +136,8 @@ class Asker:
     def _noted(self, frame: dict[str, Any]) -> Seen:
         item: Any = frame.get("v", frame.get("x"))
         self._replies.append(item)
-        changed = [
-            [self._mine[number], self._normal(value)] for number, value in frame.get("y", ()) if number in self._mine
-        ]
+        known = ((self._which(number), value) for number, value in frame.get("y", ()))
+        changed = [[which, self._normal(value)] for which, value in known if which is not None]
         words: list[Any] = [frame.get("p", []), [row[1] for row in frame.get("w", ())], frame.get("g", [])]
         if "x" in frame and item[0] == "E":
             words.append([self._normal(part) for part in item[3]])
@@ -178,12 +196,31 @@ class Asker:
         if frame["op"] != "call" or len(self._calls) > _MOST_CALLBACKS:
             self._say({"r": frame["q"], "f": "a callback of the host has no such operation"})
             return
-        self._calls.append([self._normal(item) for item in frame["a"][1:]])
-        answer = self._answers[(len(self._calls) - 1) % len(self._answers)] if self._answers else None
+        which = self._callbacks.get(frame["a"][0][1], -1)
+        noted = [which, *(self._normal(item) for item in frame["a"][1:])]
+        self._calls.append(noted)
+        number = len(self._calls)
+        if number <= _LOOKED_INTO:
+            noted += self._looked()
+        answer = self._answers[(number - 1) % len(self._answers)] if self._answers else None
+        ending = "x" if type(answer) is list and answer[:1] == ["!"] else "v"
         try:
-            self._say({"r": frame["q"], "v": self._concrete(answer)})
+            self._say({"r": frame["q"], ending: self._concrete(answer)})
         except Missing:
             self._say({"r": frame["q"], "v": None})
+
+    def _looked(self) -> list[Any]:
+        """What the script's objects look like while a callback runs."""
+        calls, self._calls = self._calls, [None] * _MOST_CALLBACKS  # what these looks call is no part of it
+        found = []
+        for step in self._looks:
+            try:
+                reply = self._request(step.op, [self._concrete(value) for value in step.args])
+            except Missing:
+                continue
+            found.append(self._normal(reply.get("v", reply.get("x"))))
+        self._calls = calls
+        return found
 
     # from marks to handles
 
@@ -198,7 +235,12 @@ class Asker:
                     return self._by_way(step, way)
                 case ["&", *_]:
                     self._handle += 1
+                    self._callbacks[self._handle] = len(self._callbacks)
                     return ["f", self._handle, "callback", "tests", "callback", None, None]
+                case ["!", str(name), str(text)]:
+                    self._handle += 1
+                    self._errors[self._handle] = name
+                    return ["E", self._handle, ["g", "builtins", name], [text], [], None, []]
             raise Missing("something that cannot be told")
 
         return self._numbered(mapped(value, replaced))
@@ -252,6 +294,10 @@ class Asker:
 
     # from handles to what can be compared
 
+    def _which(self, number: int) -> str | int | None:
+        """A container by the order in which this script came by it: one of the host's, or one of the worker's."""
+        return f"theirs {self._theirs[number]}" if number in self._theirs else self._mine.get(number)
+
     def _whole(self, item: Any) -> Any:
         """An answer, with the contents of an object whose class at the base is made of fields."""
         normal = self._normal(item)
@@ -260,6 +306,10 @@ class Asker:
                 shape = self._terms.shapes.get(self._kind(kind))
                 if shape is not None and shape[0] != "enum":
                     told = self._request("flat", [["y", handle], ["t", *shape[1]]])
+                    return [*normal, self._normal(told.get("v"))]
+                names = self._terms.properties.get(self._kind(kind))
+                if names and shape is None:
+                    told = self._request("look", [["y", handle], ["t", *names]])
                     return [*normal, self._normal(told.get("v"))]
         return normal
 
@@ -281,17 +331,19 @@ class Asker:
             case "h":
                 return ["#", self._class_names.get(item[1], "?")]
             case "y":
-                return ["&"]
+                return ["E", f"builtins.{self._errors[item[1]]}"] if item[1] in self._errors else ["&"]
             case "o":
                 return ["o", self._objects.setdefault(item[1], len(self._objects)), self._kind(item[2])]
             case "E":
                 self._objects.setdefault(item[1], len(self._objects))
                 return ["E", self._kind(item[2]), deeper(["t", *item[4]])]
             case "@":
-                return deeper(self._contents.get(item[1], ["l", 0]))
+                return ["@", self._which(item[1]), deeper(self._contents.get(item[1], ["l", 0]))]
             case "S" | "F":
                 parts = [deeper(part) for part in item[2 if item[0] == "S" else 1 :]]
                 return [item[0], *sorted(parts, key=canonical_json)]
+        if item[0] in CONTAINERS and item[1] and item[1] % 2 == 0:
+            self._theirs.setdefault(item[1], len(self._theirs))
         inner = item[2:] if item[0] in CONTAINERS else item[1:]
         return [item[0], *map(deeper, inner)]
 

@@ -9,6 +9,7 @@ from harness.trial.replay.scripts import Script, callee
 
 DifferenceKind = Literal["value", "error", "text", "time", "memory"]
 Answers = Mapping[int, Answer]  # by the number of a script
+_UNFINISHED: Final = ["t", 0, 0, None]
 _WORDLESS: Final = {"words": ()}
 _TYPE_ERRORS: Final = frozenset(("builtins.TypeError", "builtins.AttributeError"))
 _GONE: Final = ("ended", "start", "size")
@@ -29,6 +30,8 @@ def unlike(script: Script, first: Answer, second: Answer, number: int = 0) -> Un
         return None
     worded: Unlike | None = None
     for at, (one, other) in enumerate(zip(first.seen, second.seen, strict=False)):
+        if script.steps[at].op == "acts" and _UNFINISHED in (one.value, other.value):
+            return worded  # how far each came is a matter of time, and what follows depends on it
         kind = _apart(script, at, one, other)
         if kind is None:
             continue

@@ -199,7 +199,10 @@ def _alarms(listed: Sequence[BehaviourDifference]) -> Iterator[Alarm]:
         elif each.kind in ("time", "memory"):
             detail = f"{each.function} runs into a limit, the base not: {seen}"
             yield Alarm(kind="one-sided limit", detail=detail, place=each.function)
-        elif each.inputs == "unusual" and not each.declared:
+        elif each.inputs == "suite" and not each.declared:
+            detail = f"{each.function} is not declared to change, no test fails, and it answers otherwise: {seen}"
+            yield Alarm(kind="undeclared change", detail=detail, place=each.function)
+        elif not each.declared:
             yield Alarm(
                 kind="unusual inputs",
                 detail=f"{each.function} is right on all that the suite asks, and differs on others: {seen}",

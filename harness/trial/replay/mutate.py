@@ -16,16 +16,16 @@ from harness.trial.replay.scripts import (
     Script,
     Step,
     in_turns,
-    moved,
     needs,
     subject,
     values_of,
 )
 from harness.trial.replay.unusual import pools
+from harness.trial.replay.walks import Walks, inserted
 
 _LARGEST: Final = 64 * 1024  # bytes of one script
 _TRIES: Final = 4  # drafts for each mutation that is wanted
-_FAVOUR: Final = 4  # turns of a favoured subject
+_FAVOUR: Final = 10  # turns of a favoured subject
 _SEEN: Final = 200
 _TIMES: Final = (2, 3, 10)
 _ALIKE: Final = {"l": "list", "d": "dict", "S": "set", "t": "tuple", "F": "set", "O": "dict"}
@@ -63,6 +63,7 @@ class _Maker:
         self._random = random.Random(seed)  # noqa: S311 - the seed is the secret
         self._pools = pools(seed % 2**64, literals)
         self._seen: dict[str, list[Any]] = {}
+        self._walks = Walks((each for group in groups.values() for each in group), self._random)
         for script in (each for group in groups.values() for each in group):
             for step in script.asked:
                 self._note(values_of(step))
@@ -74,7 +75,11 @@ class _Maker:
 
     def _mutated(self, script: Script, name: str) -> Script:
         chance = self._random.random()
-        if len(script.asked) > 1 and chance < 0.3:
+        if len(script.asked) > 1 and chance < 0.4:
+            script = self._walks.variant(script)
+            if self._random.random() < 0.7:
+                return script
+        elif len(script.asked) > 1 and chance < 0.55:
             script = self._random.choice((self._repeated, self._swapped, self._mixed))(script, name)
             if self._random.random() < 0.5:
                 return script
@@ -170,7 +175,7 @@ class _Maker:
         """One step asked several times, on the same objects."""
         at = self._random.randrange(1, script.observed)
         copies = [script.steps[at]] * self._random.choice(_TIMES)
-        return _inserted(script, at, copies[: max(1, MOST_STEPS + 20 - len(script.steps))])
+        return inserted(script, at, copies[: max(1, MOST_STEPS + 20 - len(script.steps))])
 
     def _swapped(self, script: Script, _: str) -> Script:
         """Two steps in the other order, when neither makes something that is needed between them."""
@@ -197,7 +202,7 @@ class _Maker:
             return script
         other = self._random.choice(others)
         more = [step for step in other.asked[1:] if needs(values_of(step)) == {0}][:10]
-        return _inserted(script, self._random.randrange(1, script.observed + 1), more)
+        return inserted(script, self._random.randrange(1, script.observed + 1), more)
 
     def _note(self, values: Sequence[Any]) -> None:
         for value in values:
@@ -232,13 +237,13 @@ def kind_of(value: Any) -> str:
 
 
 def _is_mark(value: Any) -> bool:
-    return type(value) is list and bool(value) and value[0] in ("#", "$", "&", "g", "m")
+    return type(value) is list and bool(value) and value[0] in ("#", "$", "&", "!", "g", "m")
 
 
 def _sites(at: int, step: Step) -> list[Site]:
     """Where a step's arguments may be changed: not what is called, nor the name of a method."""
     fixed = 2 if step.op in ("m", "get", "set", "del") else 1
-    if step.op in ("get", "del", "drain", "copy", "send", "throw", "close"):
+    if step.op in ("get", "del", "drain", "copy", "send", "throw", "close", "again", "acts"):
         return []
     found: list[Site] = []
     places: list[tuple[int | str, Any]] = [*list(enumerate(step.args))[fixed:], *step.kwargs]
@@ -283,14 +288,3 @@ def _put(value: Any, way: Sequence[int | str], new: Any) -> Any:
 
 def _with_step(script: Script, at: int, step: Step) -> Script:
     return script.model_copy(update={"steps": (*script.steps[:at], step, *script.steps[at + 1 :])})
-
-
-def _inserted(script: Script, at: int, more: Sequence[Step]) -> Script:
-    """The script with steps before the one at `at`; those behind it count on."""
-
-    def place(number: int) -> int:
-        return number + len(more) if number >= at else number
-
-    behind = tuple(moved(step, place) for step in script.steps[at:])
-    steps = (*script.steps[:at], *more, *behind)
-    return script.model_copy(update={"steps": steps, "observed": script.observed + len(more)})

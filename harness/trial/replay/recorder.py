@@ -26,6 +26,9 @@ _DEEPEST: Final = 20
 _MOST_LOOKS: Final = 6
 _LOOKED_AT: Final = ("__repr__", "__len__")
 _INNER: Final = ("_", "cr_", "gi_", "ag_")
+_CALLABLE: Final = frozenset(
+    [("builtins", "builtin_function_or_method"), ("builtins", "method"), ("functools", "partial")]
+)
 _MOST_SCRIPTS: Final = 20_000
 
 
@@ -39,13 +42,14 @@ class Recorder:
     def __init__(self) -> None:
         self._scripts: list[Script] = []
         self._aliases: dict[tuple[str, str], list[Any]] = {}
-        self._life = _Life(self._aliases)
+        self._properties: dict[str, tuple[str, ...]] = {}
+        self._life = _Life(self._aliases, self._properties)
 
     def fresh(self) -> None:
         """From here on another worker answers."""
         if len(self._scripts) < _MOST_SCRIPTS:
             self._scripts += self._life.scripts()
-        self._life = _Life(self._aliases)
+        self._life = _Life(self._aliases, self._properties)
 
     def hear(self, who: str, frame: dict[str, Any]) -> None:
         """One message of the oracle ("J") or the worker ("W")."""
@@ -54,17 +58,19 @@ class Recorder:
     def recording(self) -> Recording:
         """Bounded; what was heard counts up to here."""
         self.fresh()
-        return kept_within(self._scripts)
+        return kept_within(self._scripts).model_copy(update={"properties": dict(self._properties)})
 
 
 class _Life:
     """What passed between the oracle and one worker."""
 
-    def __init__(self, aliases: dict[tuple[str, str], list[Any]]) -> None:
+    def __init__(self, aliases: dict[tuple[str, str], list[Any]], properties: dict[str, tuple[str, ...]]) -> None:
         self._aliases = aliases
+        self._properties = properties
         self._marks: dict[int, list[Any]] = {}  # handle of the worker: how to come by it again
         self._names: dict[int, list[Any]] = {}  # handle of a class: the names that it was described with
         self._shared: dict[int, list[Any]] = {}
+        self._callables: set[int] = set()  # handles of the oracle: what the tests hand over to be called
         self._steps: list[Step] = []
         self._kinds: dict[int, int] = {}  # step that answered an object: the handle of its class
         self._iterators: set[int] = set()
@@ -83,7 +89,7 @@ class _Life:
 
     def _request(self, who: str, frame: dict[str, Any]) -> None:
         for item in (*frame["a"], *(value for _, value in frame.get("k", ()))):
-            self._learn(item)
+            self._host(item) if who == "J" else self._learn(item)
         self._open.append((who, self._step(frame) if who == "J" and not self._open else None))
 
     def _reply(self, who: str, frame: dict[str, Any]) -> None:
@@ -101,7 +107,7 @@ class _Life:
 
     def _answer(self, item: Any) -> None:
         """What a callback of the tests answered."""
-        self._learn(item)
+        self._host(item)
         try:
             self._answers.append(self._symbolic(item))
         except Lost:
@@ -133,12 +139,25 @@ class _Life:
                     return self._marks[handle]
                 case ["f", *_]:
                     return ["&", 0]
+                case ["o" | "h", handle, *_] if handle in self._callables:
+                    return ["&", 0]
                 case ["@", number] if number in self._shared:
                     return self._symbolic(self._shared[number], depth + 1)
             raise Lost
 
         made = mapped(item, replaced)
         return _unnumbered(made)
+
+    def _host(self, item: Any) -> None:
+        """Notes containers and callables in what the oracle says; its handles are not the worker's."""
+        if type(item) is not list or not item:
+            return
+        if item[0] in CONTAINERS and item[1]:
+            self._shared[item[1]] = item
+        if item[0] == "f" or (item[0] == "o" and item[2][:1] == ["g"] and tuple(item[2][1:3]) in _CALLABLE):
+            self._callables.add(item[1])
+        for _, part in parts_of(item):
+            self._host(part)
 
     def _learn(self, item: Any, place: list[Any] | None = None, outer: int | None = None) -> None:
         """Notes every object and container that a value describes; `place` is where in a reply it stands."""
@@ -161,6 +180,8 @@ class _Life:
         _, handle, _, module, qualname, *rest = item
         if item[0] == "c" and module.partition(".")[0] in self._packages:
             self._names[handle] = rest[1]
+            public = [name for name, kind in rest[1] if kind == "p" and not name.startswith("_")]
+            self._properties[f"{module}.{qualname}"] = tuple(public[:_MOST_LOOKS])
         if "<" not in qualname:
             self._marks[handle] = self._aliases.setdefault((module, qualname), ["#", module, qualname])
         elif place is not None:

@@ -10,17 +10,18 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from harness.records import Alarm, Arm, Replayed, canonical_json
 from harness.trial.inputs import TrialInputs
 from harness.trial.replay.answers import Answer
 from harness.trial.replay.compare import Answers, Unlike, differing
 from harness.trial.replay.differences import Asked, Suspects, Suspicion, told_apart
+from harness.trial.replay.effects import LAST, effects
 from harness.trial.replay.literals import changed, literals
 from harness.trial.replay.mutate import mutations
-from harness.trial.replay.panel import Panel, Series
-from harness.trial.replay.scripts import Recording, Script, in_turns, subject
+from harness.trial.replay.panel import Material, Panel, Series
+from harness.trial.replay.scripts import Script, in_turns, subject
 from harness.trial.replay.soak import soaks
 from harness.trial.replay.surroundings import NEVER, SOAK, everything
 from harness.trial.workshop import Workshop
@@ -30,16 +31,9 @@ _SUITE: Final = 3  # one step in so many is the suite's own
 _LATE: Final = 80  # scripts asked again after many calls
 _SUSPECTS: Final = 80  # scripts that are looked at once more
 _NAMED: Final = 200  # functions
+_ENOUGH: Final = 2.0  # seconds for what the base is asked first; what it comes to is asked of the candidate
 _QUICK: Final = 0.4  # seconds within which the base has to have done with a script
 _PATIENT: Final = 5.0  # seconds for a reply that was missing before
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is known of the base: what its suite asks, and how its classes are built."""
-
-    recording: Recording
-    shapes: Any
 
 
 def replay(
@@ -60,9 +54,10 @@ def replay(
     suite = _chosen(material.recording.scripts, seed, calls // _SUITE)
     favoured = changed(files["baseline"], files["candidate"])
     made = mutations(material.recording.scripts, seed, known, calls - calls // _SUITE, favoured)
-    with Panel(shop, files, material.shapes, _TOTAL) as panel:
+    with Panel(shop, files, material, _TOTAL) as panel:
         trial = _Trial(panel, (*suite, *made), seed)
         suspects = trial.suspects()
+        left = effects(panel, trial.scripts, trial.left, trial.left_theirs)
         asked = Asked(material.recording.scripts, frozenset(map(canonical_json, suite)), frozenset(declared), seed)
         found, alarms = told_apart(panel, suspects, asked)
     return (
@@ -79,7 +74,7 @@ def replay(
             not_ran=tuple(word for word in (*everything(0).words, SOAK) if word not in panel.ran) + NEVER,
             seconds=round(time.monotonic() - began, 3),
         ),
-        alarms,
+        (*left, *alarms),
     )
 
 
@@ -88,7 +83,8 @@ class _Trial:
 
     def __init__(self, panel: Panel, questions: tuple[Script, ...], seed: int) -> None:
         self._panel = panel
-        [told] = panel.ask(Series("baseline", questions))
+        [[*told, self.left]] = panel.ask(Series("baseline", (*questions, LAST), enough=_ENOUGH))
+        self.left_theirs = Answer()
         kept = [at for at, answer in enumerate(told) if not answer.lost and answer.seconds < _QUICK]
         self.scripts = tuple(questions[at] for at in kept)
         self._base = {new: told[old] for new, old in enumerate(kept)}
@@ -101,18 +97,19 @@ class _Trial:
     def suspects(self) -> Suspects:
         """What differs from the base in any of the candidate's workers, and still does when fresh ones are asked."""
         plain, second, away = self._panel.ask(
-            Series("candidate", self.scripts),
+            Series("candidate", (*self.scripts, LAST)),
             Series("candidate", self._second),
             Series("candidate", self.scripts, self._around),
         )
         self._panel.ran.add(SOAK)
-        theirs = dict(enumerate(plain))
+        *first, self.left_theirs = plain
+        theirs = dict(enumerate(first))
         moved, late = self._split(second)
         found = [
             differing(self.scripts, self._base, theirs),
             differing(self.scripts, theirs, moved),
             differing(self.scripts, self._base, late),
-            differing(self.scripts, self._base, dict(enumerate(away))),
+            _not_in_words(differing(self.scripts, self._base, dict(enumerate(away)))),  # there nothing listens
         ]
         chosen = list(dict.fromkeys(in_turns([turn for each in found for turn in _by_function(each)])))[:_SUSPECTS]
         if not chosen:
@@ -174,6 +171,10 @@ class _Told:
     moved: Answers
     late: Answers
     away: Answers
+
+
+def _not_in_words(found: Mapping[int, Unlike]) -> Mapping[int, Unlike]:
+    return {at: each for at, each in found.items() if each.kind != "text"}
 
 
 def _by_function(found: Mapping[int, Unlike]) -> list[list[int]]:

@@ -1,12 +1,15 @@
 """Call scripts: what an oracle asked of a worker, freed of handles so that any other worker can be asked the same.
 
-Values stay in the pipe's own JSON form (`crossing.py`), with four marks more: `["#", module, name]` something that a
+Values stay in the pipe's own JSON form (`crossing.py`), with some marks more: `["#", module, name]` something that a
 module in scope holds under a name, `["$", step, …]` what an earlier step of the script answered (a path into its reply
-follows), `["&", n]` a callback of the host's, and `0` for the number of a container. Pure; asks nobody.
+follows), `["&", n]` a callback of the host's, `["!", name, text]` an exception of the host's, and `0` for the number of
+a container. Pure; asks nobody.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
+
+from pydantic import Field
 
 from harness.records import Record, canonical_json
 
@@ -46,15 +49,26 @@ class Script(Record):
 
 
 class Recording(Record):
-    """All different scripts of a base's suite, and how many did not fit."""
+    """All different scripts of a base's suite, how many did not fit, and public properties by class."""
 
     scripts: tuple[Script, ...] = ()
     left: int = 0
+    properties: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+def once(step: Step) -> Step:
+    """What an `again` (times, seconds, operation, …) or the last row of an `acts` repeats; any other step itself."""
+    match step.op, step.args:
+        case "again", (_, _, str(op), *args):
+            return Step(op=op, args=tuple(args), kwargs=step.kwargs)
+        case "acts", (_, _, ["t", *_, ["t", str(op), ["t", *args], *_]]):
+            return Step(op=op, args=tuple(args))
+    return step
 
 
 def callee(script: Script, at: int) -> str:
     """What a step is about, such as `pkg.Stock.reserve`: the unit by which differences are grouped."""
-    step = script.steps[at]
+    step = once(script.steps[at])
     match step.args:
         case (first, str(name), *_) if step.op in ("m", "get", "set", "del"):
             return f"{owner(script, first)}.{name}"
@@ -88,7 +102,7 @@ def mapped(value: Any, change: Callable[[list[Any]], Any]) -> Any:
         return value
     if value[0] in LEAVES:
         return value
-    if value[0] in ("#", "$", "&", "y", "h", "c", "f", "o", "E", "@"):
+    if value[0] in ("#", "$", "&", "!", "y", "h", "c", "f", "o", "E", "@"):
         return change(value)
     return [mapped(item, change) if type(item) is list else item for item in value]
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from harness.text import visible_line
 from harness.trial.replay.answers import Answer, Seen
-from harness.trial.replay.scripts import CONTAINERS, Script, Step
+from harness.trial.replay.scripts import CONTAINERS, Script, Step, once
 
 _LONGEST: Final = 600  # characters of a script's or an answer's text
 _PART: Final = 80
@@ -91,6 +91,8 @@ def _contents(tag: str, parts: list[Any]) -> list[Any]:
 
 
 def _step(step: Step) -> str:
+    if step.op in ("again", "acts"):
+        return f"{step.args[0]} times {_step(once(step))}"
     first, *rest = step.args
     named = [f"{name}={shown(value)}" for name, value in step.kwargs]
     match step.op, rest:
