@@ -20,7 +20,7 @@ TEST = (
     "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
     "\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
 )
-# What `init` would write, but for the replay: its 400 questions have tests of their own, and cost seconds a run.
+# What `init` would write, but for the replay: its questions have tests of their own, and cost seconds a run.
 CONFIG = '[target]\nsource = ["src/calc"]\ntests = ["tests"]\n[sandbox]\nreplay = 0\n'
 ENVIRONMENT: dict[str, str] = {**os.environ, "HOLDPOINT_USER": "launcher", "NO_COLOR": "1"}
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred calls that compile everything anew take minutes
@@ -79,8 +79,15 @@ class Target:
     def approved(self, proposal: str, reason: str = "I read all of it, and it is the same sum.") -> tuple[int, str]:
         """Approves at a real terminal."""
         tree = self("show", proposal).json["tree"]
-        steps = [("tree hash", f"{tree[:8]}\r"), ("Why may this land", f"{reason}\r")]
-        return at_terminal(["approve", proposal], steps, self.root)
+        return at_terminal(["approve", proposal], self.steps(proposal, tree[:8], reason), self.root)
+
+    def steps(self, proposal: str, digits: str, reason: str) -> list[tuple[str, str]]:
+        """What `holdpoint approve` asks of a person, in its order, and answers."""
+        hunks = [("Enter when you have read it", "\r")] * self("diff", proposal).json["diff"].count("\n@@ ")
+        findings = self("show", proposal).json["findings"]
+        grave = [("Type ack", "ack\r") for one in findings if one["severity"] in ("high", "critical")]
+        last = [("first verdict", "4\r"), ("Which would it be", "1\r"), ("eight hex digits", f"{digits}\r")]
+        return [*hunks, *grave, *last, ("Why may this land", f"{reason}\r")]
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -70,7 +70,7 @@ def test_approval_needs_a_terminal_the_right_hash_and_a_reason(target: Target, t
     tree = target("show", proposal).json["tree"]
     flipped = f"{int(tree[0], 16) ^ 1:x}{tree[1:8]}"
     for typed, reason in ((flipped, "I read all of it, and it is fine."), (tree[:8], "ok")):
-        steps = [("tree hash", f"{typed}\r"), ("Why may this land", f"{reason}\r")]
+        steps = target.steps(proposal, typed, reason)
         code, shown = at_terminal(["approve", proposal], steps, target.root)
         assert code == 1, shown
     assert target("show", proposal).json["decisions"] == []
