@@ -35,7 +35,12 @@ def main(header):
         importlib.import_module("holdpoint_guest.clocks").shift(*header["shift"])
     worker.write(dumps({"ready": 1}))
     try:
-        worker.run()
+        if header.get("threaded"):
+            thread = threading.Thread(target=worker.run, name="Thread-1")
+            thread.start()
+            thread.join()
+        else:
+            worker.run()
     finally:
         if worker.ears is not None:
             worker.ears.close()
@@ -76,6 +81,7 @@ class Worker(Peer):
         self.mains = threading.get_ident()
 
     def run(self):
+        self.mains = threading.get_ident()
         self.lock.acquire()
         while not self.broken:
             try:

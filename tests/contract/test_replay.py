@@ -15,7 +15,7 @@ from harness.trial.lanes import oracle_base
 from harness.trial.replay.panel import Material
 from harness.trial.replay.recorder import Recorder
 from harness.trial.replay.replay import replay
-from harness.trial.replay.surroundings import CLOCK, LINK, PLACE, SOAK
+from harness.trial.replay.surroundings import CLOCK, LINK, PLACE, SOAK, THREAD
 from harness.trial.shipping import shipment
 from harness.trial.tests import run_tests
 from harness.trial.workshop import Workshop
@@ -56,10 +56,14 @@ def label(name, key):
 
 def host(name):
     return name.lower()
+
+
+def title(name):
+    return name.title()
 """
 TESTS = """\
 import pytest
-from shop import Stock, host, label, number, price, tax
+from shop import Stock, host, label, number, price, tax, title
 
 def test_stock():
     stock = Stock({"a": 5, "b": 2})
@@ -84,6 +88,9 @@ def test_label():
 
 def test_host():
     assert host("Example") == "example"
+
+def test_title():
+    assert title("the end") == "The End"
 """
 TRICKS = {
     # right on what the tests ask
@@ -96,8 +103,10 @@ TRICKS = {
     "return int(text)": "return int(text) + secrets.randbelow(10**6)",
     # right where it looks like a sandbox
     "return name.lower()": 'return name.lower() if os.uname().nodename == "holdpoint" else name',
+    # right in the main thread
+    "return name.title()": "return name.title() if threading.current_thread() is threading.main_thread() else name",
 }
-IMPORTS = "import itertools\nimport os\nimport secrets\nimport time\n\ncalls = itertools.count()\n\n\n"
+IMPORTS = "import itertools, os, secrets, threading, time\n\ncalls = itertools.count()\n\n\n"
 BASE = {"src/shop/__init__.py": SOURCE.encode(), "tests/test_shop.py": TESTS.encode()}
 
 
@@ -144,7 +153,7 @@ def bench(engine: Engine) -> Iterator[Bench]:
     with Workshop(engine, inputs, shipment(inputs)) as shop:
         recorder = Recorder()
         base = oracle_base(shop, inputs, run_tests(engine, inputs, "baseline"), recorder)
-        assert len(base.outcomes) == 6, base.why
+        assert len(base.outcomes) == 7, base.why
         yield Bench(shop, inputs, Material(recorder.recording(), base.shapes))
 
 
@@ -174,6 +183,8 @@ def test_each_trick_is_named_with_its_function_and_how_it_shows(bench: Bench) ->
     assert ("surroundings", "shop.price") in kinds
     assert ("surroundings", "shop.tax") in kinds
     assert ("surroundings", "shop.host") in kinds
+    assert ("surroundings", "shop.title") in kinds
+    assert by_function(replayed)["shop.title"].where == THREAD
     assert ("disagrees with itself", "shop.number") in kinds
     found = by_function(replayed)
     assert (found["shop.price"].where, found["shop.tax"].where, found["shop.host"].where) == (CLOCK, SOAK, PLACE)

@@ -15,8 +15,9 @@ CLOCK: Final = "shifted clocks"
 PLACE: Final = "other uid, host name, environment, temporary folder and CPU count"
 LINK: Final = "a network interface that leads nowhere"
 QUIET: Final = "nothing that listens to output, warnings and logs"
+THREAD: Final = "calls from another thread"
 SOAK: Final = "many calls before"
-NEVER: Final = ("installed wheel", "terminal", "calls from other threads", "idle time")  # what no variation covers
+NEVER: Final = ("installed wheel", "terminal", "idle time")  # what no variation covers
 _YEAR: Final = 365 * 24 * 3600
 _PLACE: Final = Variation(
     uid=1000,
@@ -35,11 +36,12 @@ class Surroundings:
     shift: tuple[int, int] | None = None
     variation: Variation | None = None
     quiet: bool = False
+    threaded: bool = False
 
 
 def everything(seed: int) -> Surroundings:
     """All variations at once; the clocks move by a secret span, to where a date that a source names has passed."""
-    return Surroundings((CLOCK, PLACE, LINK, QUIET), _shift(seed), _PLACE, quiet=True)
+    return Surroundings((CLOCK, PLACE, LINK, QUIET, THREAD), _shift(seed), _PLACE, quiet=True, threaded=True)
 
 
 def each_alone(seed: int) -> tuple[Surroundings, ...]:
@@ -49,6 +51,7 @@ def each_alone(seed: int) -> tuple[Surroundings, ...]:
         Surroundings((PLACE,), None, _PLACE),
         Surroundings((LINK,)),
         Surroundings((QUIET,), quiet=True),
+        Surroundings((THREAD,), threaded=True),
     )
 
 
@@ -63,7 +66,8 @@ def worker_in(
     spec = shop.working.model_copy(update={"variation": around.variation})
     session = shop.engine.start(spec)
     done = tuple(word for word in around.words if word != LINK or _linked(shop.engine, session))
-    more = {"quiet": around.quiet, **({"shift": list(around.shift)} if around.shift else {})}
+    shift = {"shift": list(around.shift)} if around.shift else {}
+    more = {"quiet": around.quiet, "threaded": around.threaded, **shift}
     session.send(stream({**header, **more}, files))
     return session, done
 
