@@ -27,6 +27,7 @@ _LARGEST: Final = 64 * 1024  # bytes of one script
 _TRIES: Final = 4  # drafts for each mutation that is wanted
 _FAVOUR: Final = 10  # turns of a favoured subject
 _SEEN: Final = 200
+_MANY: Final = 60  # items that are made one by one
 _TIMES: Final = (2, 3, 10)
 _ALIKE: Final = {"l": "list", "d": "dict", "S": "set", "t": "tuple", "F": "set", "O": "dict"}
 Site = tuple[int, tuple[int | str, ...]]  # step, and the way to a value: argument number or keyword, then positions
@@ -117,6 +118,13 @@ class _Maker:
         pool = self._pools.get(kind, ())
         return self._random.choice(pool) if pool else self._random.choice((None, 0, "", ["l", 0]))
 
+    def _varied(self, value: Any) -> Any:
+        """The same, something near, or another one of its kind."""
+        chance, kind = self._random.random(), kind_of(value)
+        if chance < 0.3 or not kind:
+            return value
+        return self._near(value, kind) if chance < 0.6 and kind in ("int", "float", "str") else self._other(value)
+
     def _near(self, value: Any, kind: str) -> Any:
         """Something close to a value, in the way that a boundary or a key is missed."""
         if kind == "str" and type(value) is str:
@@ -162,6 +170,8 @@ class _Maker:
                 items.insert(self._random.randrange(len(items) + 1), self._random.choice(items))
             case 4 if not pairs:
                 items = items * self._random.choice((2, 10, 50))
+                if self._random.random() < 0.6:  # many different ones
+                    items = [[self._varied(item[0])] for item in items[:_MANY]]
             case _:
                 at = self._random.randrange(len(items))
                 items[at] = [*items[at][:-1], self._other(items[at][-1])]
