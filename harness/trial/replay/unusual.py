@@ -5,19 +5,17 @@ Pure for a seed; the seed is secret until a trial is over.
 
 import base64
 import datetime
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from harness.trial.replay.literals import Literals
+from harness.trial.replay.literals import PARSING, Literals
 
 _DRAWN: Final = 40  # of each kind
 _SAFE: Final = 2**53
 _LONG: Final = 3000
-_HYPOTHESIS = threading.Lock()  # drawing has one global state
 
 _INTS: Final = (0, 1, -1, 2, 7, 10, 59, 60, 99, 100, 365, 999, 1000, 1001, 25_000, 10**6, 2**31, 2**32, 2**63, -(2**31))
 _FLOATS: Final = (0.0, -0.0, 0.1, 0.5, -1.5, 1e-9, 1e16, 1e300, float("nan"), float("inf"), float("-inf"))
@@ -84,7 +82,7 @@ def pools(secret: int, known: Literals) -> dict[str, tuple[Any, ...]]:
 
 
 def _drawn(secret: int) -> dict[str, tuple[Any, ...]]:
-    with _HYPOTHESIS:
+    with PARSING:  # drawing has one global state, and parses too
         return {name: _some(make(), secret) for name, make in _STRATEGIES.items()}
 
 
