@@ -22,7 +22,6 @@ from harness.container import (
     Pool,
     Session,
     Silence,
-    ensure_sandbox_image,
     profile_for,
     reap,
     run_batch,
@@ -37,17 +36,6 @@ MIB = 1024 * 1024
 RUN = "test-container"
 LIMITS = Limits(timeout=10, memory=128 * MIB, cpus=0.5, pids=32, output=MIB, work=16 * MIB, inodes=512)
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,6 @@ from harness.container import (
     NoEngineFault,
     OldEngineFault,
     RuntimeMissingFault,
-    ensure_sandbox_image,
     profile_for,
 )
 from harness.errors import EnvironmentFault
@@ -154,17 +153,6 @@ def test_a_socket_that_this_user_may_not_open() -> None:
         shutil.rmtree(folder)
     assert done.stdout.startswith("NoPermissionFault this user may not talk to the container engine"), done.stderr
     assert "Next: add the user to the group docker" in done.stdout
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def spec(image: str, runtime: str = "runc") -> ContainerSpec:

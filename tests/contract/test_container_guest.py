@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,7 +14,6 @@ from harness.container import (
     ImageRef,
     Limits,
     Line,
-    ensure_sandbox_image,
     guest_argv,
     judge_image,
     profile_for,
@@ -29,17 +27,6 @@ pytestmark = pytest.mark.engine
 MIB = 1024 * 1024
 RUN = "test-guest"
 PROFILE = profile_for(Limits(timeout=10, memory=256 * MIB, pids=32, output=MIB, work=16 * MIB))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def spec(image: ImageRef, env: dict[str, str] | None = None) -> ContainerSpec:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,6 @@ from harness.errors import EnvironmentFault, HoldpointError, UsageError
 
 HASH = "--hash=sha256:" + "0" * 64
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
 
 
 def silent(_: str) -> None:

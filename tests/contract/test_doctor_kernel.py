@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.container import Engine, ImageRef, ensure_sandbox_image
+from harness.container import Engine, ImageRef
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine
 from harness.doctor.kernel import PROBES
@@ -22,11 +22,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def test_every_probe_holds_and_every_control_fires(engine: Engine, image: ImageRef) -> None:

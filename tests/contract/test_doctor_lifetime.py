@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.container import Engine, ImageRef, ensure_sandbox_image
+from harness.container import Engine, ImageRef
 from harness.doctor import restart
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine
@@ -43,11 +43,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def test_every_probe_holds_and_every_control_fires(engine: Engine, image: ImageRef) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.container import ContainerSpec, Engine, ImageRef, ensure_sandbox_image
+from harness.container import ContainerSpec, Engine, ImageRef
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine, examine_one
 from harness.doctor.neighbour import NEIGHBOUR_WITHOUT, PEER
@@ -24,11 +24,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def lacking(result: ProbeResult, said: str) -> bool:

@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.container import Engine, ImageRef, ensure_sandbox_image
+from harness.container import Engine, ImageRef
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine
 from harness.doctor.probe import ProbeResult
@@ -20,17 +19,6 @@ from harness.target import render_config
 
 pytestmark = pytest.mark.engine
 RUN = "test-proof"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def result(number: int, attack: str = "blocked", control: str = "fired") -> ProbeResult:

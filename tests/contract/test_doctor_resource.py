@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.container import Engine, ImageRef, Session, ensure_sandbox_image
+from harness.container import Engine, ImageRef, Session
 from harness.container.wire import Wire
 from harness.doctor import bench as benches
 from harness.doctor.bench import MIB, Bench
@@ -23,11 +23,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def probe(name: str) -> Probe:

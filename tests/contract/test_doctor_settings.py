@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.container import Engine, ImageRef, Limits, ensure_sandbox_image, profile_for
+from harness.container import Engine, ImageRef, Limits, profile_for
 from harness.container.lease import CONNECTION_LABEL
 from harness.container.profile import LABEL, OWNER_LABEL, ROLE_LABEL, container_config
 from harness.container.settings import SETTINGS, take_off
@@ -21,11 +21,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def naming(setting: str) -> list[Probe]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.container import Engine, ImageRef, ensure_sandbox_image
+from harness.container import Engine, ImageRef
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine
 from harness.doctor.state import PROBES
@@ -19,11 +19,6 @@ def engine() -> Iterator[Engine]:
     with Engine.connect() as connected:
         yield connected
         assert connected.labelled(f"holdpoint={RUN}") == ()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def test_every_setting_is_read_back_and_every_control_reads_otherwise(engine: Engine, image: ImageRef) -> None:

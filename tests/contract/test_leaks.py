@@ -4,12 +4,12 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.container import ContainerSpec, Engine, ImageRef, Limits, ensure_sandbox_image, profile_for
+from harness.container import ContainerSpec, Engine, ImageRef, Limits, profile_for
 from harness.container.profile import MIB
 
 pytestmark = pytest.mark.engine
@@ -22,17 +22,6 @@ CODE = (
     "open('/work/file', 'w').write('x' * 100_000)\n"
     "print('y' * 10_000)\n"
 )
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def test_forty_trials_leave_everything_where_it_was(engine: Engine, image: ImageRef) -> None:

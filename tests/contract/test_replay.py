@@ -128,12 +128,6 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
 def bench(engine: Engine) -> Iterator[Bench]:
     image = ensure_sandbox_image(engine, print)
     source = ("src/shop",)

@@ -14,7 +14,6 @@ from harness.container import (
     Finished,
     ImageRef,
     Limits,
-    ensure_sandbox_image,
     own_list,
     profile_for,
     run_batch,
@@ -270,11 +269,6 @@ def engine() -> Iterator[Engine]:
         if own_list(connected.info.arch) is None:
             pytest.skip("the list is for x86-64")
         yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def spec(image: ImageRef, code: str, **change: str) -> ContainerSpec:

@@ -1,6 +1,6 @@
 """Files that a candidate's tests leave for the reader, in real containers: what comes out and what is refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -37,12 +37,6 @@ def test_add():
     (report / "TESTS.xml").write_text("another")
 """
 BASE = {"src/calc/__init__.py": GOOD.encode(), "tests/test_calc.py": LEAVING.encode()}
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
 
 
 Run = Callable[..., TestRun]

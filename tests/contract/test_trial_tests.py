@@ -1,6 +1,6 @@
 """The test lane on a ten-line target in real containers: what is a pass, and everything that is not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -94,12 +94,6 @@ def lane_on(engine: Engine, base: Mapping[str, bytes], source: tuple[str, ...]) 
     image = ensure_sandbox_image(engine, print)
     kept = {path: data for path, data in base.items() if not matches(path, source)}
     return Lane(engine, image, judge_image(engine, image, kept, scope_links(source)), base, source)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from harness.container import (
     ImageRef,
     Limits,
     Overflow,
-    ensure_sandbox_image,
     guest_argv,
     profile_for,
     run_batch,
@@ -33,17 +32,6 @@ RUN = "test-containment"
 SMALL = Limits(timeout=15, memory=96 * MIB, cpus=0.5, pids=24, output=MIB, work=8 * MIB, inodes=256)
 SHORT = SMALL.model_copy(update={"timeout": 1.5})  # for guests that only time can end
 SLACK = 4.0  # seconds that creation, kill and removal may add on a busy machine
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import ast
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from harness.container import (
     Engine,
     ImageRef,
     Limits,
-    ensure_sandbox_image,
     guest_argv,
     profile_for,
     run_batch,
@@ -104,17 +103,6 @@ def _patch(change: Change) -> Patch:
     before = base(change.target)
     edits = [FileEdit(path=path, before=before.get(path), after=text) for path, text in sorted(change.files.items())]
     return Patch(edits=tuple(edits))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine.connect() as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine) -> ImageRef:
-    return ensure_sandbox_image(engine, lambda _: None)
 
 
 def probe_job(change: Change | Bug, *, on_base: bool = False) -> Job:
