@@ -1,7 +1,10 @@
-"""How fast the ledger appends, verifies and answers "as of"; prints, decides nothing.
+"""How fast the ledger appends, verifies and answers "as of", beside the eventsourcing library; prints, decides nothing.
 
-`append_ratio` is our appends a second over those of a plain sqlite3 INSERT of the same bytes into the same columns
-(WAL, synchronous=FULL, one a commit, no chain, no triggers, no state), in alternating blocks of the same run.
+`append_ratio`: our durable appends a second over the eventsourcing library's `Application.save` of the same events, one
+event a commit in both, SQLite in WAL mode with synchronous=FULL in both (asked of both), in alternating blocks.
+Ours also chains, checks by trigger, folds and snapshots; the library's do not. The rest is measured on one history at
+growing sizes, each figure the median of its rounds: `verify_per_s` walks the whole chain, `as_of` asks for the state at
+a random moment and for two proposals in it, `open_ms` opens the ledger and asks for its state.
 """
 
 import argparse
@@ -12,8 +15,15 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -48,65 +58,130 @@ def proposal_events(number: int) -> list[Event]:
     ]  # fmt: skip
 
 
-def _peer(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, at TEXT, payload BLOB, prev TEXT, hash TEXT)")
-    return connection
+class Acted(Aggregate):
+    """One proposal as the library would keep it: an aggregate with an event for each act."""
+
+    @event("Began")
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.last = content
+
+    @event("WentOn")
+    def go_on(self, content: dict[str, Any]) -> None:
+        self.last = content
+
+
+def durability(connection: sqlite3.Connection) -> tuple[str, int]:
+    """Journal mode and synchronous setting, as the connection itself says."""
+    journal: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    level: int = connection.execute("PRAGMA synchronous").fetchone()[0]
+    return journal, level
+
+
+def peer(path: Path) -> Application:
+    """The library's application on a SQLite file."""
+    made = Application(env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)})
+    with made.recorder.datastore.transaction(commit=False) as cursor:
+        journal = cursor.execute("PRAGMA journal_mode") or cursor.fetchone()[0]
+        level = cursor.execute("PRAGMA synchronous") or cursor.fetchone()[0]
+    if (journal, level) != ("wal", 2):
+        raise SystemExit(f"the library's durability is another: {journal}, {level}")
+    return made
 
 
 def appends(folder: Path, blocks: int) -> tuple[float, float]:
-    """(ours, peer's) appends a second, from the median time of one append in alternating short blocks."""
+    """(ours, the library's) appends a second: median over alternating blocks of 20 events."""
     ours: list[float] = []
     theirs: list[float] = []
-    peer = _peer(folder / "peer.sqlite")
-    reader = sqlite3.connect(folder / "append.sqlite")
+    library = peer(folder / "peer.sqlite")
     with Ledger.open(folder / "append.sqlite", create=True) as ledger:
+        if durability(sqlite3.connect(folder / "append.sqlite"))[0] != "wal":
+            raise SystemExit("the ledger's durability is another")
         for block in range(blocks):
-            events = [event for number in range(5) for event in proposal_events(5 * block + number + 1)]
-            for event in events:
-                began = time.perf_counter()
-                ledger.append(event, START)
-                ours.append(time.perf_counter() - began)
-            rows = reader.execute("SELECT * FROM event WHERE seq > ?", (block * len(events),)).fetchall()
-            for row in rows:
-                began = time.perf_counter()
-                peer.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", row)
-                theirs.append(time.perf_counter() - began)
-    reader.close()
-    peer.close()
-    return 1 / statistics.median(ours), 1 / statistics.median(theirs)
+            stories = [proposal_events(5 * block + number + 1) for number in range(5)]
+            contents = [[each.model_dump(mode="json") for each in story] for story in stories]
+            ours.append(_timed(partial(_append_all, ledger, stories)))
+            theirs.append(_timed(partial(_save_all, library, contents)))
+    library.close()
+    return 20 / statistics.median(ours), 20 / statistics.median(theirs)
 
 
-def history(folder: Path, events: int, questions: int) -> dict[str, float]:
-    """Verification, folding and as-of questions over one long history, one event a second."""
-    path = folder / "history.sqlite"
+def _append_all(ledger: Ledger, stories: list[list[Event]]) -> None:
+    for story in stories:
+        for each in story:
+            ledger.append(each, START)
+
+
+def _save_all(library: Application, contents: list[list[dict[str, Any]]]) -> None:
+    for first, *others in contents:
+        kept = Acted(first)
+        library.save(kept)
+        for content in others:
+            kept.go_on(content)
+            library.save(kept)
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def grow(path: Path, first: int, events: int) -> None:
+    """Adds proposals until the history has that many events, one a second; in batches, since this is not measured."""
     with Ledger.open(path, create=True) as ledger:
-        for number in range(1, events // 4 + 1):
-            ledger.append_all(proposal_events(number), START + timedelta(seconds=4 * number))
+        for start in range(first, events // 4 + 1, 15):
+            batch = range(start, min(start + 15, events // 4 + 1))
+            ledger.append_all(
+                [each for number in batch for each in proposal_events(number)], START + timedelta(seconds=4 * start)
+            )
+
+
+def measure(path: Path, events: int, questions: int, rounds: int) -> dict[str, float]:
+    """Verification, opening, appending and as-of questions over a history of so many events."""
+    opened = [_timed(partial(_open, path)) for _ in range(5)]
     with Ledger.open(path) as ledger:
-        began = time.perf_counter()
-        check = ledger.verify()
-        verified = check.events / (time.perf_counter() - began)
-        if not check.ok:
-            raise SystemExit(check.why)
-        began = time.perf_counter()
-        folded = len(ledger.state.proposals) * 4 / (time.perf_counter() - began)
+        checks = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            check = ledger.verify()
+            checks.append(check.events / (time.perf_counter() - began))
+            if not check.ok or check.events != events:
+                raise SystemExit(check.why or f"{check.events} events")
         pick, waits = random.Random(1), []
         for _ in range(questions):
             moment = START + timedelta(seconds=pick.randrange(events))
-            began = time.perf_counter()
-            ledger.state_at(moment)
-            waits.append(1000 * (time.perf_counter() - began))
+            names = [f"P{pick.randrange(1, events // 4 + 1):05d}" for _ in range(2)]
+            waits.append(1000 * _timed(partial(_ask, ledger, moment, names)))
     waits.sort()
     return {
-        "verify_per_s": round(verified),
-        "fold_per_s": round(folded),
+        "events": events,
+        "verify_per_s": round(statistics.median(checks)),
+        "open_ms": round(1000 * statistics.median(opened), 2),
         "as_of_p50_ms": round(statistics.median(waits), 3),
         "as_of_p99_ms": round(waits[min(len(waits) - 1, int(len(waits) * 0.99))], 3),
-        "as_of_events": events,
     }
+
+
+def _open(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.state.next_id()
+
+
+def _ask(ledger: Ledger, moment: datetime, names: list[str]) -> None:
+    state = ledger.state_at(moment)
+    for name in names:
+        state.proposals.get(name)
+
+
+def single_appends(path: Path, events: int, count: int) -> float:
+    """Durable appends a second to a history of so many events."""
+    rates = []
+    with Ledger.open(path) as ledger:
+        _ = ledger.state
+        for start in range(events // 4 + 1, events // 4 + 1 + count // 4, 5):
+            stories = [proposal_events(number) for number in range(start, start + 5)]
+            rates.append(20 / _timed(partial(_append_all, ledger, stories)))
+    return round(statistics.median(rates))
 
 
 def main() -> None:
@@ -116,20 +191,38 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--dir", type=Path, help="measure on this file system")
     options = parser.parse_args()
-    blocks, events, questions = (100, 20_000, 20) if options.quick else (1000, 200_000, 20)
+    blocks, sizes = (40, (5_000, 20_000)) if options.quick else (150, (10_000, 100_000, 1_000_000))
     with tempfile.TemporaryDirectory(dir=options.dir) as name:
-        ours, theirs = appends(Path(name), blocks)
-        figures = {
-            "append_ratio": round(ours / theirs, 3),
-            "append_per_s": round(ours),
-            "peer_append_per_s": round(theirs),
-        } | history(Path(name), events, questions)
-    document = {"schema": "holdpoint/benchmark-ledger/1", "quick": options.quick, **figures}
+        folder = Path(name)
+        ours, theirs = appends(folder, blocks)
+        grown, first = [], 1
+        for size in sizes:
+            grow(folder / "history.sqlite", first, size)
+            first = size // 4 + 1
+            grown.append(measure(folder / "history.sqlite", size, 1000 if not options.quick else 200, 3))
+        last = single_appends(folder / "history.sqlite", sizes[-1], 400)
+    document = {
+        "schema": "holdpoint/benchmark-ledger/2",
+        "quick": options.quick,
+        "append_ratio": round(ours / theirs, 3),
+        "append_per_s": round(ours),
+        "append_per_s_at_the_end": last,
+        "peer": f"eventsourcing {version('eventsourcing')}",
+        "peer_append_per_s": round(theirs),
+        "verify_per_s": grown[-1]["verify_per_s"],
+        "as_of_p99_ms": grown[-1]["as_of_p99_ms"],
+        "as_of_events": sizes[-1],
+        "growth": grown,
+    }
     if options.json:
         print(json.dumps(document))
         return
     for key, value in document.items():
-        print(f"{key:20} {value}")
+        if key != "growth":
+            print(f"{key:24} {value}")
+    print("".join(f"{key:>16}" for key in grown[0]))
+    for row in grown:
+        print("".join(f"{value:>16}" for value in row.values()))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,33 @@
 """`holdpoint campaign run`: many proposals by the target's own agent under one budget."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from harness.campaign.loop import Campaign, Progress
+from harness.campaign.outcome import campaign_report
 from harness.campaign.plan import Plan, parse_plan
 from harness.cli.opened import laboratory, opened
 from harness.cli.shell import Shell, person, shell_of
 from harness.cli.words import effect_words
-from harness.errors import UsageError
+from harness.errors import EnvironmentFault, UsageError
 from harness.ledger import ProposalView
 from harness.pipeline import resume
+from harness.report import CampaignReport, forest, page, path_line
+from harness.report.page import in_order, labelled, summary
 from harness.text import visible_line
 from harness.workspace import Workspace
+
+FORMS = (".html", ".svg", ".png")
+MOST_ROWS = 40
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command group."""
     group = typer.Typer(help="Many proposals under one budget.", no_args_is_help=True)
     group.command("run")(run)
+    group.command("report")(report)
     app.add_typer(group, name="campaign")
 
 
@@ -51,6 +58,58 @@ def run(
         ]
     )
     shell.finish("campaign", content, words.rstrip())
+
+
+def report(
+    context: typer.Context,
+    campaign: Annotated[str, typer.Argument(help="A campaign's id, such as tinker-1.")],
+    to: Annotated[Path | None, typer.Option(help="Write it: a page (.html) or a plot (.svg, .png).")] = None,
+    metric: Annotated[str, typer.Option(help="Which metric a plot shows; default: the first one.")] = "",
+) -> None:
+    """What a campaign amounts to, how many wins luck would have given, and forest plots of its effects."""
+    shell = shell_of(context)
+    if to is not None and to.suffix not in FORMS:
+        raise UsageError(f"{to} is no kind of report.", f"name a file that ends with {', '.join(FORMS)}")
+    with opened(shell) as work:
+        found = campaign_report(work, campaign)
+    if to is not None:
+        _write(to, found, metric)
+    content = {key: getattr(found, key) for key in ("campaign", "proposals", "passed", "state")}
+    shell.finish("report", {**content, "report": found, "file": str(to or "")}, lambda: _in_words(found, to))
+
+
+def _write(to: Path, found: CampaignReport, metric: str) -> None:
+    data = (
+        page(found).encode() if to.suffix == ".html" else _plot(found, metric, "svg" if to.suffix == ".svg" else "png")
+    )
+    try:
+        to.write_bytes(data)
+    except OSError as error:
+        raise EnvironmentFault(f"{to} cannot be written: {error.strerror}.", "name another file") from None
+
+
+def _plot(found: CampaignReport, metric: str, form: Literal["svg", "png"]) -> bytes:
+    by_metric = {
+        name: tuple(one for one in ones if not one.effect.exact)
+        for name, ones in in_order(found.effects).items()
+        if any(not one.effect.exact for one in ones)
+    }
+    name = metric or next(iter(by_metric), "")
+    if name not in by_metric:
+        raise UsageError(
+            f"No effects of {name or 'a noisy metric'} to plot.", f"there are: {', '.join(by_metric) or 'none'}"
+        )
+    return forest(labelled(by_metric[name]), f"{found.campaign}: {name}, right is better", form)
+
+
+def _in_words(found: CampaignReport, to: Path | None) -> str:
+    lines = list(summary(found))
+    for metric, ones in in_order(found.effects).items():
+        lines.append(f"{visible_line(metric, 60)}:")
+        for one in ones:
+            if one.effect.outcome == "win" or len(ones) <= MOST_ROWS:
+                lines.append(f"  {one.proposal}  {effect_words(one.effect)}  {path_line(one.effect, 24)}".rstrip())
+    return "\n".join([*lines, *([f"written: {to}"] if to else [])])
 
 
 def watcher(shell: Shell, plan: Plan) -> Any:

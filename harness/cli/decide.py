@@ -6,8 +6,8 @@ from typing import Annotated, assert_never
 
 import typer
 
-from harness.cli.look import sheet_words
 from harness.cli.opened import desk, needs_reviewer, opened
+from harness.cli.plain import plain_review, question
 from harness.cli.shell import DONE, REFUSED, Shell, at_time, shell_of
 from harness.errors import RefusedError, UsageError
 from harness.records import Decided, NotDecided
@@ -40,14 +40,17 @@ def approve(context: typer.Context, proposal: Name, reviewer: Who = None, key: K
         counter = desk(work, reviewer=reviewer, key=key, terminal=True)
         needs_reviewer(counter)
         sheet = counter.sheet(view.id)
-        shell.words(sheet_words(sheet), error=True)
         if sheet.tree is None or view.state not in ("waiting", "approved", "deferred"):
             raise RefusedError(
                 f"{view.id} is {view.state}; only what waits can be approved.", f"holdpoint show {view.id}"
             )
-        typed = _ask(f"\nType the first eight hex digits of the tree hash of {view.id} (nothing else approves): ")
-        reason = _ask("Why may this land? (at least 20 characters): ")
-        outcome = counter.approve(view.id, typed, reason)
+        done = plain_review(shell, sheet)
+        tree = (
+            f"\nThe tree is {sheet.tree}.\nType the first eight hex digits of the tree hash (nothing else approves): "
+        )
+        typed = question(tree, typed_only=True)
+        reason = question("Why may this land? (at least 20 characters): ")
+        outcome = counter.approve(view.id, typed, reason, done)
     _told(shell, outcome)
 
 
@@ -72,9 +75,9 @@ def request_changes(context: typer.Context, proposal: Name, reason: Why = None, 
     _plain(context, proposal, "request-changes", reason, reviewer, None)
 
 
-def revoke(context: typer.Context, proposal: Name, reason: Why = None, reviewer: Who = None) -> None:
-    """Take back your approval before the merge."""
-    _plain(context, proposal, "revoke", reason, reviewer, None)
+def revoke(context: typer.Context, proposal: Name, reason: Why = None, reviewer: Who = None, key: Key = None) -> None:
+    """Take back your approval before the merge; signed with your key, and published for every later verification."""
+    _plain(context, proposal, "revoke", reason, reviewer, None, key)
 
 
 def _plain(
@@ -84,15 +87,16 @@ def _plain(
     reason: str | None,
     reviewer: str | None,
     until: str | None,
+    key: Path | None = None,
 ) -> None:
     shell = shell_of(context)
     if not reason:
         if not sys.stdin.isatty():
             raise UsageError(f"{word} needs a reason.", f"holdpoint {word} {proposal} --reason '…'")
-        reason = _ask("Why? ")
+        reason = ask("Why? ")
     with opened(shell, lock=word) as work:
         view = work.view(proposal)
-        counter = desk(work, reviewer=reviewer)
+        counter = desk(work, reviewer=reviewer, key=key, terminal=sys.stdin.isatty())
         needs_reviewer(counter)
         match word:
             case "reject":
@@ -106,7 +110,7 @@ def _plain(
     _told(shell, outcome)
 
 
-def _ask(question: str) -> str:
+def ask(question: str) -> str:
     """One line from the person; asked on stderr so that stdout stays a document's."""
     print(question, end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from harness.cli.phases import SelfModification
 from harness.doctor.probe import ProbeResult
+from harness.gate.statement import bypass_schema, decision_schema, root_schema, statement_schema
 from harness.integrity.judged import Check
 from harness.ledger import Entry, LedgerCheck
 from harness.records import (
@@ -19,8 +21,12 @@ from harness.records import (
     Record,
     Removal,
     Replayed,
+    Revision,
+    Semantic,
     TestsResult,
 )
+from harness.report import CampaignReport
+from harness.stats.planning import Needed
 
 
 class Document(Record):
@@ -164,6 +170,8 @@ class ShowDocument(Document):
     decisions: tuple[Decision, ...]
     lineage: tuple[str, ...]
     notices: tuple[str, ...]
+    semantic: Semantic | None = None
+    revises: Revision | None = None
 
 
 class DecisionDocument(Document):
@@ -184,27 +192,47 @@ class MergeDocument(Document):
     why: str = ""
 
 
+class BypassDocument(Document):
+    """`holdpoint bypass`: the declaration counts when `signed_by` has `needed`."""
+
+    commit: str
+    statement: str
+    signed_by: tuple[str, ...]
+    needed: int
+
+
 class VerifyDocument(Document):
-    """`holdpoint verify`."""
+    """`holdpoint verify`; `bypasses` are the commits that reviewers declared to have landed without approval.
+
+    Keep the document: `verify --since FILE` demands that ref, approvals and ledger go on from what it saw.
+    """
 
     ok: bool
+    ref: str
+    tip: str | None
+    approvals: str | None
+    root: str | None
+    bypasses: tuple[str, ...]
     merges: tuple[dict[str, Any], ...]
     ledger: LedgerCheck | dict[str, Any] | None
     why: tuple[str, ...]
 
 
 class LogDocument(Document):
-    """`holdpoint log`."""
+    """`holdpoint log`; `file` was written (`--export`) or checked (`--import --check`)."""
 
     events: tuple[Entry, ...]
+    file: str | None = None
+    check: LedgerCheck | None = None
 
 
 class StatusDocument(Document):
-    """`holdpoint status`."""
+    """`holdpoint status`; `self_modification` says what must be true before it is switched on (not with `--at`)."""
 
     proposals: tuple[dict[str, Any], ...]
     head: dict[str, Any]
     at: str
+    self_modification: SelfModification | None = None
 
 
 class CampaignDocument(Document):
@@ -219,6 +247,47 @@ class CampaignDocument(Document):
     table: tuple[dict[str, Any], ...]
     before: dict[str, float]
     after: dict[str, float]
+
+
+class ReportDocument(Document):
+    """`holdpoint campaign report`; `file` is what was written, empty if nothing was asked for."""
+
+    report: CampaignReport
+    campaign: str
+    proposals: int
+    passed: int
+    state: str
+    file: str
+
+
+class NoiseCheck(Record):
+    """One metric's noise: `effect` and `limit` as configured, `admits` when that effect is found four times of five.
+
+    `spread` and `order_bias` are in log-ratio or the metric's own unit; None without a pair, and `why` says more.
+    """
+
+    metric: str
+    kind: str
+    unit: str
+    pairs: int
+    limit: int
+    effect: float
+    spread: float | None = None
+    order_bias: float = 0.0
+    e_value: float = 1.0
+    needed: tuple[Needed, ...] = ()
+    detectable: float | None = None
+    admits: bool = False
+    why: str = ""
+
+
+class SelfcheckDocument(Document):
+    """`holdpoint experiment selfcheck`."""
+
+    checks: tuple[NoiseCheck, ...]
+    ok: bool
+    base: str
+    seconds: float
 
 
 class GcDocument(Document):
@@ -266,10 +335,13 @@ DOCUMENTS: dict[str, type[Document]] = {
     "show": ShowDocument,
     "decision": DecisionDocument,
     "merge": MergeDocument,
+    "bypass": BypassDocument,
     "verify": VerifyDocument,
     "log": LogDocument,
     "status": StatusDocument,
     "campaign": CampaignDocument,
+    "report": ReportDocument,
+    "selfcheck": SelfcheckDocument,
     "gc": GcDocument,
     "ci": CiDocument,
     "demo": DemoDocument,
@@ -277,11 +349,17 @@ DOCUMENTS: dict[str, type[Document]] = {
 
 
 def schema_files() -> dict[str, str]:
-    """File name and JSON Schema text of every document, for `harness/cli/schemas/`; a test keeps them in step."""
-    return {
-        f"{name}.json": json.dumps(kind.model_json_schema(), indent=2, sort_keys=True) + "\n"
-        for name, kind in DOCUMENTS.items()
+    """File name and JSON Schema text of every document and signed statement, for `harness/cli/schemas/`.
+
+    A test keeps them in step.
+    """
+    schemas = {name: kind.model_json_schema() for name, kind in DOCUMENTS.items()} | {
+        "signed-approval": statement_schema(),
+        "signed-root": root_schema(),
+        "signed-decision": decision_schema(),
+        "signed-bypass": bypass_schema(),
     }
+    return {f"{name}.json": json.dumps(schema, indent=2, sort_keys=True) + "\n" for name, schema in schemas.items()}
 
 
 def write_schemas(folder: Path) -> None:

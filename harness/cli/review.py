@@ -1,5 +1,6 @@
 """`holdpoint review`: the review screen."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from harness.cli.opened import desk, opened
 from harness.cli.shell import Shell, shell_of
-from harness.errors import RefusedError
+from harness.errors import RefusedError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -37,4 +38,20 @@ def open_screen(
     )  # Textual takes a while to import; other commands do not wait for it
 
     with opened(shell, lock="review") as work:
-        run_review(desk(work, reviewer=reviewer, key=key, terminal=True), proposal and work.view(proposal).id)
+        counter = desk(work, reviewer=reviewer, key=key, terminal=True)
+        run_review(counter, proposal and work.view(proposal).id, own_keys())
+
+
+def own_keys() -> dict[str, str]:
+    """The keys that this person chose, in `holdpoint/keys.toml` of the configuration folder; none without that file."""
+    from harness.tui.keymap import read_keys
+
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    file = home / "holdpoint" / "keys.toml"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.", "mend it or move it away") from error
+    return read_keys(text)

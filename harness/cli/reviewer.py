@@ -42,8 +42,12 @@ def list_(
     text = signers_lines(reviewers).decode()
     if signers is not None:
         signers.write_text(text)
-    rows = tuple({"name": entry.name, "key": entry.key, "fingerprint": fingerprint(entry.key)} for entry in reviewers)
-    words = "\n".join(f"{row['name']}  {row['fingerprint']}" for row in rows) or "nobody may approve yet"
+    rows = tuple(
+        {"name": entry.name, "key": entry.key, "fingerprint": fingerprint(entry.key), "roles": entry.roles}
+        for entry in reviewers
+    )
+    words = "\n".join(f"{row['name']}  {row['fingerprint']}  {', '.join(row['roles'])}".rstrip() for row in rows)
+    words = words or "nobody may approve yet"
     shell.finish("reviewers", {"reviewers": rows, "signers": text}, words)
 
 
@@ -52,6 +56,7 @@ def add(
     name: Annotated[str, typer.Argument(help="The reviewer's name.")],
     key: Annotated[Path | None, typer.Option(help="The OpenSSH public key file, or the private one.")] = None,
     generate_key: Annotated[Path | None, typer.Option("--generate-key", help="Make a new key here.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role that the policy's `required` may ask for.")] = None,
     sign_as: Signers = None,
 ) -> None:
     """Register a reviewer: commits the new holdpoint.toml and signs it as the root that `verify` starts from.
@@ -70,7 +75,8 @@ def add(
         if not present and identity.private is not None:
             signing.setdefault(identity.name, identity.private)
             note_identity(work, identity.name, identity.private)
-        _change(shell, work, (*present, ReviewerEntry(name=name, key=identity.public)), signing, f"Add reviewer {name}")
+        entry = ReviewerEntry(name=name, key=identity.public, roles=tuple(role or ()))
+        _change(shell, work, (*present, entry), signing, f"Add reviewer {name}")
 
 
 def revoke(

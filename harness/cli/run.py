@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.campaign.levels import level_of
 from harness.cli.opened import laboratory, opened
 from harness.cli.shell import DONE, REFUSED, shell_of
 from harness.cli.words import effect_words, lane_words
 from harness.errors import UsageError
 from harness.gate.behaviour import replay_words
+from harness.ledger import ProposalView
 from harness.pipeline import Settled, resume, run_many
 from harness.records import Alarm
 from harness.workspace import Workspace
@@ -37,9 +39,13 @@ def command(
         wanted = [work.view(name).id for name in proposals or []]
         if every:
             wanted = [view.id for view in work.ledger.state.proposals.values() if view.state in PENDING]
+
+        def level(view: ProposalView) -> float:
+            return level_of(work, view)
+
         documents: list[dict[str, Any]] = []
         with laboratory(shell, work) as lab, lab.hands(WORKERS) as pool:
-            for settled in run_many(work, lab, wanted, pool, again=again):
+            for settled in run_many(work, lab, wanted, pool, again=again, level=level):
                 documents.append(document(work, settled))
                 shell.progress(f"{settled.event.id}: {settled.event.verdict}{' (known)' if settled.cached else ''}")
     code = DONE if all(found["verdict"] == "pass" for found in documents) else REFUSED
@@ -59,7 +65,7 @@ def document(work: Workspace, settled: Settled) -> dict[str, Any]:
         "verdict": event.verdict,
         "reasons": event.reasons,
         "tests": event.tests,
-        "effects": event.effects,
+        "effects": evidence.effects if evidence else event.effects,
         "alarms": evidence.alarms if evidence else (),
         "replay": evidence.replay if evidence else None,
         "evidence": event.evidence,

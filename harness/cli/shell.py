@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import getpass
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 import typer
 
 from harness.errors import EnvironmentFault, HoldpointError, IntegrityError, RefusedError, UsageError
-from harness.text import visible
+from harness.text import mark, visible
 
 DONE, REFUSED, USAGE, BUG, ENVIRONMENT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
@@ -47,12 +48,21 @@ class Shell:
 
         document = DOCUMENTS[name].model_validate({"schema": f"holdpoint/{name}/1", **content})
         if self.json:
-            print(document.model_dump_json(), flush=True)
+            print(_escaped(document.model_dump_json()), flush=True)
         else:
             text = words if isinstance(words, str) else words()
             if text:
                 self.words(text)
         raise typer.Exit(code)
+
+
+def _escaped(document: str) -> str:
+    """The same JSON with every steering character written as an escape: documents are read at terminals too."""
+    if document.isascii() and document.isprintable():
+        return document
+    return "".join(
+        char if mark(char) is None else json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f" for char in document
+    )
 
 
 def shell_of(context: typer.Context) -> Shell:

@@ -96,9 +96,9 @@ THREATS: Final[tuple[Threat, ...]] = (
         threat="a candidate forges a benchmark",
         protection="a `[[bench]]` judge runs in a container that never sees the candidate; it counts and compares by "
         "itself, and what the candidate made runs in a third container that sees inputs and no expected values. A win "
-        "is measured twice",
-        residual="a plain `run = …` metric of kind time, cpu or memory still runs in the candidate's process: treat it "
-        "as a hint",
+        "is measured twice; time, cpu and memory of a bench are the host's clock and the kernel's account",
+        residual="a plain `run = …` metric of kind time, cpu or memory still runs in the candidate's process: a claim, "
+        "with the alarm *read inside*; work between a bench's questions shows in cpu only",
     ),
     Threat(
         key="terminal",
@@ -124,7 +124,8 @@ THREATS: Final[tuple[Threat, ...]] = (
         key="approval",
         threat="an agent approves its own change",
         protection="approval needs a terminal, the typed tree hash, a reason and an OpenSSH signature by a reviewer "
-        "named in the base's `holdpoint.toml`; agents and authors never count",
+        "named in the base's `holdpoint.toml`; agents and authors never count; policy, signers, tests and CI need two "
+        "persons whatever the policy says; a revocation is signed and travels",
         residual="whoever holds the reviewer's private key can sign: use a hardware key (`sk-ssh-ed25519`), and never "
         "keep the key where an agent runs. In the demo the key has no passphrase and launcher and reviewer are one "
         "person; the screen says so",
@@ -140,7 +141,8 @@ THREATS: Final[tuple[Threat, ...]] = (
         key="history",
         threat="history is edited later",
         protection="a hash-chained ledger; checkpoints of its head travel with each approval on `holdpoint/approvals`; "
-        "`holdpoint verify` checks a bare clone with git and public keys alone",
+        "`holdpoint verify` checks a bare clone with git and public keys alone; `verify --since` demands that branches "
+        "and ledger go on from what was seen; snapshots are compared with the chain, and no merge asks them",
         residual="whoever controls the repository *and* every clone can rewrite both; keep an earlier head elsewhere "
         "and compare",
     ),

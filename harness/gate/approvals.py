@@ -4,13 +4,14 @@ merges/MERGE/statement-REVIEWER.json, .sig    what was signed, and the signature
 merges/MERGE/evidence.json, policy.json, proposal.json    what the digests in it name
 merges/MERGE/checkpoint.json                  the newest ledger entry that a statement names
 roots/COMMIT/statement.json, REVIEWER.sig     who may sign from that commit on
+revocations/MERGE/REVIEWER-NONCE.json, .sig   an approval taken back, before its merge
+bypasses/COMMIT/REVIEWER.json, .sig           a commit that landed without approval, declared by so many reviewers
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.gate.statement import Envelope, Predicate, read_statement
-from harness.ledger import Head
+from harness.gate.statement import Envelope, Predicate
 from harness.records import canonical_json
 from harness.repo import is_id
 
@@ -24,6 +25,8 @@ class Shelf:
 
     merges: Mapping[str, Mapping[str, bytes]]
     roots: Mapping[str, Mapping[str, bytes]]
+    revocations: Mapping[str, Mapping[str, bytes]]
+    bypasses: Mapping[str, Mapping[str, bytes]]
     strays: tuple[str, ...]
 
 
@@ -41,18 +44,32 @@ class Packet:
 
 def sort_files(files: Mapping[str, bytes]) -> Shelf:
     """The branch's files by merge and by root."""
-    merges: dict[str, dict[str, bytes]] = {}
-    roots: dict[str, dict[str, bytes]] = {}
+    kinds: dict[str, dict[str, dict[str, bytes]]] = {"merges": {}, "roots": {}, "revocations": {}, "bypasses": {}}
     strays = []
     for path, data in files.items():
         match path.split("/"):
-            case ["merges", commit, name] if is_id(commit):
-                merges.setdefault(commit, {})[name] = data
-            case ["roots", commit, name] if is_id(commit):
-                roots.setdefault(commit, {})[name] = data
+            case [kind, commit, name] if kind in kinds and is_id(commit):
+                kinds[kind].setdefault(commit, {})[name] = data
             case _:
                 strays.append(path)
-    return Shelf(merges, roots, tuple(sorted(strays)))
+    return Shelf(**kinds, strays=tuple(sorted(strays)))
+
+
+def pairs(files: Mapping[str, bytes]) -> tuple[dict[str, Envelope], tuple[str, ...]]:
+    """Statements with their signatures by the names they share, and what has no pair or no place."""
+    texts = {name.removesuffix(".json"): data for name, data in files.items() if name.endswith(".json")}
+    signatures = {name.removesuffix(".sig"): data for name, data in files.items() if name.endswith(".sig")}
+    odd = [name for name in files if not name.endswith((".json", ".sig"))]
+    odd += [f"{name}'s {'signature' if name in texts else 'statement'}" for name in texts.keys() ^ signatures.keys()]
+    return (
+        {
+            name: Envelope(
+                statement=texts[name].decode("utf-8", "replace"), signature=signatures[name].decode("utf-8", "replace")
+            )
+            for name in sorted(texts.keys() & signatures.keys())
+        },
+        tuple(sorted(odd)),
+    )
 
 
 def open_packet(files: Mapping[str, bytes]) -> Packet:
@@ -97,9 +114,3 @@ def checkpoint(predicates: Iterable[Predicate]) -> bytes:
     """The newest ledger entry that the statements name: signed with them, repeated where readers look for it."""
     newest = max(predicates, key=lambda predicate: (predicate.ledger.index, predicate.issued))
     return canonical_json({"at": newest.issued.isoformat(), "ledger": newest.ledger.model_dump(mode="json")})
-
-
-def heads(packet: Packet) -> tuple[Head, ...]:
-    """The ledger entries that a packet's statements name."""
-    read = (read_statement(envelope.statement.encode()) for envelope in packet.envelopes.values())
-    return tuple(statement.predicate.ledger for statement in read if not isinstance(statement, str))

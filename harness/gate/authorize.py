@@ -5,8 +5,9 @@ from datetime import datetime
 
 from harness.errors import IntegrityError
 from harness.gate.ports import Work
+from harness.gate.proof import submodule_fault
 from harness.gate.root import current_chain, not_in_force
-from harness.gate.rules import Case, approval, shortfall
+from harness.gate.rules import Case, approval, judge_paths, shortfall
 from harness.gate.statement import CORE_LIMIT, Envelope, Predicate
 from harness.ledger import ProposalView
 from harness.ledger.events import RunFinished
@@ -70,6 +71,9 @@ def passed_run(work: Work, view: ProposalView) -> Passed | str:
         return "the merge's tree is not the one that was tested"
     if sha256(work.repo.diff(run.tip, run.merge)) != evidence.diff:
         return "the difference is not the one in the evidence"
+    submodule = submodule_fault(work.repo, run.tip, run.merge)
+    if submodule:
+        return submodule
     rules = work.rules_at(run.tip)
     if (rules.policy_digest, rules.config_digest) != (evidence.policy, evidence.config):
         return "the policy or configuration of the base is not the one it was tested under"
@@ -82,6 +86,7 @@ def case_of(work: Work, view: ProposalView, found: Passed) -> Case:
     """What an approval of this tested proposal must say, by the rules at its base."""
     rules = work.rules_at(found.run.tip)
     ref = branch_ref(rules.config.target.ref)
+    paths = work.repo.changed_paths(found.run.tip, found.merge)
     return Case(
         repository=current_chain(work, ref).repository,
         ref=ref,
@@ -91,6 +96,8 @@ def case_of(work: Work, view: ProposalView, found: Passed) -> Case:
         evidence=found.evidence,
         reviewers=rules.config.reviewers,
         policy=rules.policy,
+        paths=paths,
+        judges=judge_paths(paths, rules.policy, rules.config),
     )
 
 
@@ -130,7 +137,7 @@ def authorize(work: Work, view: ProposalView) -> Authorization | Missing:
     if work.repo.tip(case.ref) != found.run.tip:
         return Missing(reasons=("the base moved since the merge was tested",), next_step=f"holdpoint run {view.id}")
     valid, faults = signed_approvals(work, view, case, work.clock())
-    lack = shortfall((said for said, _ in valid), case.policy, found.evidence.findings)
+    lack = shortfall((said for said, _ in valid), case)
     if lack:
         return Missing(reasons=(*faults, lack), next_step=f"holdpoint approve {view.id}")
     return Authorization(view.id, case.ref, found.run.tip, found.merge, valid, _SEAL)

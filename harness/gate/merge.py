@@ -28,7 +28,7 @@ def _no_step(_: str) -> None:
 def merge(work: Work, proposal: str, step: Step = _no_step) -> MergeOutcome:
     """Moves the protected ref to the approved merge commit, or says what is missing; moves nothing else."""
     recover(work)
-    view = _view(work, proposal)
+    view = _proven(work, proposal)
     if view.state == "merged":
         return NotLanded(proposal=view.id, why="it is merged already", next_step="holdpoint verify")
     allowed = authorize(work, view)
@@ -94,7 +94,7 @@ def _publish(
 
 def recover(work: Work) -> tuple[str, ...]:
     """Completes or undoes every merge that began and has no outcome; says what was done, one sentence each."""
-    begun = [view for view in work.ledger.state.proposals.values() if view.merge_intent is not None]
+    begun = [_proven(work, view.id) for view in work.ledger.state.merging]
     return tuple(_recover(work, view, view.merge_intent) for view in begun if view.merge_intent is not None)
 
 
@@ -107,7 +107,7 @@ def _recover(work: Work, view: ProposalView, intent: MergeIntended) -> str:
             )
         case = case_of(work, view, found)
         signed, faults = signed_approvals(work, view, case, None)
-        lack = shortfall((said for said, _ in signed), case.policy, found.evidence.findings)
+        lack = shortfall((said for said, _ in signed), case)
         if lack:
             reasons = "; ".join((*faults, lack))
             raise IntegrityError(f"{view.id} landed, and its approval is not valid: {reasons}.", "holdpoint verify")
@@ -125,8 +125,9 @@ def _reached(work: Work, intent: MergeIntended) -> bool:
     return tip is not None and work.repo.is_ancestor(intent.new, tip)
 
 
-def _view(work: Work, proposal: str) -> ProposalView:
-    found = work.ledger.state.proposals.get(proposal)
+def _proven(work: Work, proposal: str) -> ProposalView:
+    """The proposal from the whole chain: what lands rests on no snapshot."""
+    found = work.ledger.proven(proposal)
     if found is None:
         raise UsageError(f"There is no proposal {proposal!r}.", "holdpoint queue")
     return found

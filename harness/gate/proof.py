@@ -7,12 +7,13 @@ from pydantic import ValidationError
 
 from harness.gate.approvals import Packet, checkpoint, open_packet
 from harness.gate.root import config_at
-from harness.gate.rules import Case, approval, shortfall
+from harness.gate.rules import Case, approval, judge_paths, shortfall
 from harness.gate.statement import Predicate, RootStatement, read_statement
-from harness.policy import Policy, load_policy
+from harness.policy import EARLIER, Policy, load_policy
 from harness.records import Evidence, Proposal, sha256
-from harness.repo import Repo
+from harness.repo import GITLINK, Repo
 from harness.target import TargetConfig
+from harness.text import visible_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,26 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One commit of the protected ref's first-parent line, and the root in force before it."""
+    """One commit of the protected ref's first-parent line, and the root in force before it.
+
+    `after` is the ledger entry that the approvals of what landed before name: those of this were signed later.
+    """
 
     commit: str
     ref: str
     repository: str
     root: RootStatement
     is_root: bool
+    after: int
+
+
+def submodule_fault(repo: Repo, base: str, commit: str) -> str:
+    """That a commit adds or moves a submodule, whose content lies elsewhere, untested; "" when it does not."""
+    before = repo.files(base)
+    for path, entry in repo.files(commit).items():
+        if entry.mode == GITLINK and before.get(path) != entry:
+            return f"it points the submodule {visible_line(path, 80)} at content that is not in it and was not tested"
+    return ""
 
 
 def prove_merge(repo: Repo, place: Place, files: Mapping[str, bytes]) -> Proven | str:
@@ -46,7 +60,9 @@ def prove_merge(repo: Repo, place: Place, files: Mapping[str, bytes]) -> Proven 
     fault = _merge_fault(repo, place.commit, bundle.evidence) or _rules_fault(repo, place, bundle)
     if fault:
         return fault
-    return _approvals(place, packet, bundle)
+    config, _ = config_at(repo, bundle.evidence.base)
+    paths = repo.changed_paths(bundle.evidence.base, place.commit)
+    return _approvals(place, packet, bundle, (paths, judge_paths(paths, bundle.policy, config)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,7 @@ def _merge_fault(repo: Repo, commit: str, evidence: Evidence) -> str:
     repo.commit(evidence.commit)
     if repo.manifest_digest(found.tree) != evidence.manifest:
         return "the content of its tree is not what was tested"
-    return ""
+    return submodule_fault(repo, evidence.base, commit)
 
 
 def _rules_fault(repo: Repo, place: Place, bundle: _Bundle) -> str:
@@ -101,18 +117,19 @@ def _rules_fault(repo: Repo, place: Place, bundle: _Bundle) -> str:
 
 def _policy_fault(repo: Repo, config: TargetConfig, bundle: _Bundle) -> str:
     use = config.policy.use
-    named, digest = load_policy(use, lambda path: repo.read(bundle.evidence.base, path))
-    if digest == bundle.evidence.policy:
-        return ""
-    # A packaged policy of another version of the program: its text travelled, and was signed for by its digest.
-    if not use.endswith(".toml") and bundle.policy.name == named.name:
+    _, digest = load_policy(use, lambda path: repo.read(bundle.evidence.base, path))
+    # A packaged policy may be that of an earlier version of the program: its text travelled, its digest is known.
+    if bundle.evidence.policy in {digest, *EARLIER.get(use, ())}:
         return ""
     return f"its policy is not {use!r} of its base"
 
 
-def _approvals(place: Place, packet: Packet, bundle: _Bundle) -> Proven | str:
+def _approvals(
+    place: Place, packet: Packet, bundle: _Bundle, changed: tuple[tuple[str, ...], tuple[str, ...]]
+) -> Proven | str:
     if not packet.envelopes:
         return "it has no approval"
+    paths, judges = changed
     predicates: list[Predicate] = []
     for name, envelope in packet.envelopes.items():
         first = read_statement(envelope.statement.encode())
@@ -128,12 +145,19 @@ def _approvals(place: Place, packet: Packet, bundle: _Bundle) -> Proven | str:
             evidence=bundle.evidence,
             reviewers=place.root.reviewers,
             policy=bundle.policy,
+            paths=paths,
+            judges=judges,
         )
         said = approval(name, envelope, case)
         if isinstance(said, str):
             return f"{name}'s approval does not count: {said}"
+        if said.ledger.index <= place.after:
+            return (
+                f"{name}'s approval is backdated: signed at ledger entry {said.ledger.index}, and what it is based on "
+                f"was signed at entry {place.after}"
+            )
         predicates.append(said)
-    lack = shortfall(predicates, bundle.policy, bundle.evidence.findings)
+    lack = shortfall(predicates, case)
     if lack:
         return f"it has {lack}"
     if packet.checkpoint != checkpoint(predicates):

@@ -159,7 +159,7 @@ def record_root(
 
     RefusedError when the key is not that reviewer's or the reviewer is not entitled.
     """
-    ref = _protected(work)
+    ref = protected(work)
     at = commit or work.repo.resolve(ref)
     shelf = sort_files(work.repo.read_branch(BRANCH, ("roots",)))
     chain = read_roots(work.repo, {key: shelf.roots[key] for key in shelf.roots if key != at}, ref)
@@ -187,7 +187,8 @@ def record_root(
     )
 
 
-def _protected(work: Work) -> str:
+def protected(work: Work) -> str:
+    """The protected ref's full name; UsageError when `init` did not finish."""
     begun = work.ledger.state.initialised
     if begun is None:
         raise UsageError("This target's initialisation did not finish.", "holdpoint init")

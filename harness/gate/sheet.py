@@ -5,7 +5,7 @@ from typing import get_args
 
 from harness.errors import IntegrityError
 from harness.gate.ports import Rules, Work
-from harness.gate.rules import needed_approvals, principal
+from harness.gate.rules import judge_paths, needed_approvals, principal
 from harness.ledger import ProposalView
 from harness.patch import unified
 from harness.records import (
@@ -15,6 +15,7 @@ from harness.records import (
     Patch,
     QueueRow,
     ReviewSheet,
+    Revision,
     Severity,
 )
 from harness.repo import matches
@@ -99,7 +100,7 @@ class Reading:
             diff=self._difference(view),
             findings=evidence.findings if evidence else view.findings,
             tests=run.tests if run else None,
-            effects=run.effects if run else (),
+            effects=evidence.effects if evidence else run.effects if run else (),
             alarms=evidence.alarms if evidence else (),
             verdict=run.verdict if run else None,
             reasons=run.reasons if run else (),
@@ -111,7 +112,19 @@ class Reading:
             notices=self._notices(view, rules, reviewer),
             sandbox=_sandbox(evidence),
             replay=evidence.replay if evidence else None,
+            revises=self._revises(view),
+            semantic=evidence.semantic if evidence else None,
         )
+
+    def _revises(self, view: ProposalView) -> Revision | None:
+        """The nearest ancestor that a person decided about, and the difference from it."""
+        known = self._work.ledger.state.proposals
+        for name in self._lineage(view):
+            before = known[name]
+            if before.decisions and before.candidate is not None and view.candidate is not None:
+                changed = decoded(self._work.repo.diff(before.candidate.commit, view.candidate.commit))
+                return Revision(proposal=name, decision=before.decisions[-1], diff=changed)
+        return None
 
     def _difference(self, view: ProposalView) -> str:
         repo = self._work.repo
@@ -159,9 +172,12 @@ class Reading:
                 )
             evidence = self.evidence(view)
             found = evidence.findings if evidence else view.findings
-            needed, have = needed_approvals(policy, found), len(view.approvals)
+            judges = self._judges(view, rules)
+            needed, have = needed_approvals(policy, found, judges), len(view.approvals)
             if needed > 1 or have:
                 notices.append(f"{have} of {needed} approvals that policy {policy.name!r} demands.")
+            if judges:
+                notices.append(f"It changes {judges[0]}, which judges changes: two persons at least must sign.")
         if reviewer and principal(reviewer) == principal(view.launcher):
             verb = "allows" if policy.launcher_may_approve else "does not allow"
             notices.append(f"You launched this proposal; policy {policy.name!r} {verb} you to approve it.")
@@ -175,6 +191,13 @@ class Reading:
             inside = _OWN_PROCESS.format(count=count, passed=tests.passed) if count else ""
             notices.append(inside + _ONLY_A_READER)
         return tuple(notices)
+
+    def _judges(self, view: ProposalView, rules: Rules) -> tuple[str, ...]:
+        """The paths that a merge would change and that decide about changes."""
+        if view.run is None or view.run.merge is None:
+            return ()
+        changed = self._work.repo.changed_paths(view.run.tip, view.run.merge)
+        return judge_paths(changed, rules.policy, rules.config)
 
     def _touches_agent(self, view: ProposalView, rules: Rules) -> bool:
         if rules.config.agent is None or view.candidate is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from harness.gate.root import Root, RootChain
-from harness.gate.signing import APPROVAL, ROOT
+from harness.gate.signing import APPROVAL, DECISION, ROOT
 from harness.target import ReviewerEntry
 from harness.text import visible_line
 
@@ -24,8 +24,9 @@ class Signers:
 
 
 def signers_lines(reviewers: Iterable[ReviewerEntry]) -> bytes:
-    """A signers file for these reviewers, restricted to our two purposes."""
-    return "".join(f'{entry.name} namespaces="{APPROVAL},{ROOT}" {entry.key}\n' for entry in reviewers).encode()
+    """A signers file for these reviewers, restricted to our purposes."""
+    spaces = f"{APPROVAL},{ROOT},{DECISION}"
+    return "".join(f'{entry.name} namespaces="{spaces}" {entry.key}\n' for entry in reviewers).encode()
 
 
 def read_signers(data: bytes) -> Signers | str:
@@ -51,8 +52,9 @@ def _entry(line: str) -> ReviewerEntry | str:
     found = _LINE.fullmatch(line)
     if found is None or not line.isprintable():
         return "is not `NAME TYPE KEY` (an option other than namespaces is not supported)"
-    if found["spaces"] is not None and {APPROVAL, ROOT} - set(found["spaces"].split(",")):
-        return f"does not allow the namespaces {APPROVAL} and {ROOT}"
+    spaces = {APPROVAL, ROOT} if found["spaces"] is None else set(found["spaces"].split(","))
+    if {APPROVAL, ROOT} - spaces or spaces - {APPROVAL, ROOT, DECISION}:
+        return f"does not name the namespaces {APPROVAL}, {ROOT} (and perhaps {DECISION}), or names others"
     try:
         return ReviewerEntry(name=found["name"], key=f"{found['kind']} {found['key']}")
     except ValidationError:

@@ -24,9 +24,10 @@ from harness.records import Record
 from harness.target import ReviewerEntry
 from harness.text import visible_line
 
-Namespace = Literal["holdpoint-approval@v1", "holdpoint-root@v1"]
+Namespace = Literal["holdpoint-approval@v1", "holdpoint-root@v1", "holdpoint-decision@v1"]
 APPROVAL: Namespace = "holdpoint-approval@v1"
 ROOT: Namespace = "holdpoint-root@v1"
+DECISION: Namespace = "holdpoint-decision@v1"
 _ARMOR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]{1,70}\n)+)-----END SSH SIGNATURE-----\n")
 _MISSING = "ssh-keygen is missing."
 _INSTALL = "apt-get install openssh-client"
@@ -56,7 +57,12 @@ def generate_key(path: Path) -> None:
     """Makes a new ed25519 key pair at the path, without a passphrase; UsageError when something is there."""
     if path.exists() or path.with_name(path.name + ".pub").exists():
         raise UsageError(f"{path} exists; a key is never overwritten.", "name another file")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The folder of {path} cannot be made: {error.strerror}.", "choose another folder"
+        ) from None
     ran = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", "holdpoint", "-f", str(path.absolute()))
     if ran.returncode != 0:
         raise EnvironmentFault(f"ssh-keygen could not write {path}: {_words(ran.stderr)}", "choose another folder")
@@ -110,6 +116,17 @@ def sign(
     armored = ran.stdout.decode("ascii", "replace")
     fault = signature_fault(signer, namespace, data, armored)
     return KeyRefused(why=f"the key {key} is not {signer.name}'s: {fault}") if fault else Signature(armored=armored)
+
+
+def signs_quietly(key: Path) -> bool:
+    """Whether signing asks nobody for anything: a private key file without passphrase that is no hardware key's."""
+    try:
+        if b"PRIVATE KEY-----" not in key.read_bytes()[:200]:
+            return False
+    except OSError:
+        return False
+    ran = _ssh_keygen("-y", "-P", "", "-f", str(key.absolute()))
+    return ran.returncode == 0 and not ran.stdout.startswith(b"sk-")
 
 
 def signature_fault(signer: ReviewerEntry, namespace: Namespace, data: bytes, armored: str) -> str:

@@ -4,7 +4,7 @@ A statement is valid only in its canonical bytes (harness.records.canonical_json
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -129,6 +129,45 @@ class RootStatement(Record):
         return sha256(canonical_json(self))
 
 
+class DecisionStatement(Record):
+    """What a person signs who does not approve. A revocation names the approval (its envelope's digest) it voids."""
+
+    model_config = _BY_ALIAS
+
+    schema_: Literal["holdpoint/decision/1"] = Field("holdpoint/decision/1", alias="schema")
+    decision: Literal["revoke", "reject", "request-changes", "defer"]
+    repository: str = Field(description="digest of the target's first root statement")
+    ref: str
+    proposal: str
+    proposal_digest: str
+    merge: str | None = Field(description="the tested merge commit that it is about; null before a run")
+    evidence: str | None
+    approval: str | None = Field(description="digest of the approval that is revoked; null for the other decisions")
+    ledger: Head = Field(description="the ledger's last entry when this was signed")
+    reviewer: str
+    key: str = Field(description="fingerprint of the signing key")
+    reason: str
+    until: datetime | None = Field(description="when a deferred proposal comes back")
+    nonce: str = Field(pattern=r"^[0-9a-f]{32}$")
+    issued: datetime
+
+
+class BypassStatement(Record):
+    """Reviewers declare a commit that reached the protected ref without an approval; it stays visible for ever."""
+
+    model_config = _BY_ALIAS
+
+    schema_: Literal["holdpoint/bypass/1"] = Field("holdpoint/bypass/1", alias="schema")
+    repository: str = Field(description="digest of the target's first root statement")
+    ref: str
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+    manifest: str = Field(description="digest of the manifest of the commit's tree")
+    by: str
+    reason: str
+    nonce: str = Field(pattern=r"^[0-9a-f]{32}$")
+    issued: datetime
+
+
 def subjects(predicate: Predicate) -> tuple[MergeSubject, ManifestSubject]:
     """Merge commit and manifest, as in-toto subjects."""
     return (
@@ -157,6 +196,28 @@ def read_root(data: bytes) -> RootStatement | str:
     except ValidationError as error:
         return f"it is no root statement ({_first(error)})"
     return root if canonical_json(root) == data else "its bytes are not the canonical text of its content"
+
+
+Plain = TypeVar("Plain", DecisionStatement, BypassStatement)
+
+
+def read_plain(kind: type[Plain], data: bytes) -> Plain | str:
+    """The statement of this kind in these bytes, or what is wrong with them."""
+    try:
+        found = kind.model_validate_json(data)
+    except ValidationError as error:
+        return f"it is no such statement ({_first(error)})"
+    return found if canonical_json(found) == data else "its bytes are not the canonical text of its content"
+
+
+def decision_schema() -> dict[str, Any]:
+    """The JSON Schema of a signed decision that does not approve."""
+    return DecisionStatement.model_json_schema(by_alias=True)
+
+
+def bypass_schema() -> dict[str, Any]:
+    """The JSON Schema of a declared bypass."""
+    return BypassStatement.model_json_schema(by_alias=True)
 
 
 def statement_schema() -> dict[str, Any]:

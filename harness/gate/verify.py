@@ -4,29 +4,41 @@ Trust comes from a signers file or a pinned root commit, never from the reposito
 answer in words, not an exception.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from harness.errors import HoldpointError, UsageError
 from harness.gate.approvals import BRANCH, Shelf, sort_files
+from harness.gate.declared import Bypass, proven_bypass, revoked_approvals
 from harness.gate.proof import Place, Proven, prove_merge
 from harness.gate.root import RootChain, config_at, read_roots
 from harness.gate.signers import Signers, anchored, read_signers
 from harness.gate.signing import ready
+from harness.gate.story import contradictions
 from harness.ledger import Head, Ledger, LedgerCheck, check_ledger
-from harness.ledger.events import DecisionMade, MergeLanded
 from harness.records import Record
 from harness.repo import Repo, branch_ref, is_id
 from harness.target import CONFIG_NAME
 
 
 class MergeCheck(Record):
-    """One commit of the protected ref's first-parent line after the first root."""
+    """One commit of the protected ref's first-parent line after the first root; `bypass`: declared, not approved."""
 
     merge: str
     ok: bool
     why: str
     proposal: str | None = None
+    bypass: bool = False
+
+
+class Earlier(Record):
+    """What an earlier verification saw: commits of the protected ref and of the approvals, and a ledger's head."""
+
+    tip: str | None = None
+    approvals: str | None = None
+    ledger: Head | None = None
 
 
 class VerifyReport(Record):
@@ -35,6 +47,7 @@ class VerifyReport(Record):
     ok: bool
     ref: str
     tip: str | None
+    approvals: str | None
     root: str | None
     merges: tuple[MergeCheck, ...]
     ledger: LedgerCheck | None
@@ -48,7 +61,7 @@ def verify(
     signers: bytes | None = None,
     pinned_root: str | None = None,
     ledger: Path | None = None,
-    since: Head | None = None,
+    since: Earlier | Head | None = None,
 ) -> VerifyReport:
     """Checks approvals, trees, roots, and the ledger where there is one; UsageError without any source of trust."""
     if signers is None and pinned_root is None:
@@ -58,7 +71,8 @@ def verify(
     ready()
     repo = where if isinstance(where, Repo) else Repo.open_bare(where)
     repo.forget()
-    return _Verification(repo, branch_ref(ref), signers, pinned_root).report(ledger, since)
+    earlier = Earlier(ledger=since) if isinstance(since, Head) else since or Earlier()
+    return _Verification(repo, branch_ref(ref), signers, pinned_root).report(ledger, earlier)
 
 
 def recorded_root(ledger: Path) -> str | None:
@@ -66,6 +80,14 @@ def recorded_root(ledger: Path) -> str | None:
     with Ledger.open(ledger, read_only=True) as opened:
         roots = opened.state.roots
         return roots[0].commit if roots else None
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenBack:
+    """Why revocations void a merge, or what is to be said of those that came too late."""
+
+    void: str = ""
+    late: str = ""
 
 
 class _Verification:
@@ -80,20 +102,24 @@ class _Verification:
         self._merges: list[MergeCheck] = []
         self._proven: dict[str, Proven] = {}
         self._tip: str | None = None
+        self._approvals: str | None = None
+        self._line: tuple[str, ...] = ()
+        self._added: dict[str, int] = {}
         self._root: str | None = None
 
-    def report(self, ledger: Path | None, since: Head | None) -> VerifyReport:
+    def report(self, ledger: Path | None, since: Earlier) -> VerifyReport:
         try:
             self._walk()
+            self._passes(since)
         except HoldpointError as error:
             self._why.append(error.message)
-        check = self._ledger(ledger, since) if ledger is not None else None
-        if since is not None and ledger is None:
-            self._why.append("an earlier ledger head was given, and there is no ledger to look for it")
+        check = self._ledger(ledger, since.ledger) if ledger is not None else None
+        if since.ledger is not None and ledger is None:
+            self._why += self._not_among_heads(since.ledger)
         fine = not self._why and all(one.ok for one in self._merges) and (check is None or check.ok)
         return VerifyReport(
-            ok=fine, ref=self._ref, tip=self._tip, root=self._root, merges=tuple(self._merges), ledger=check,
-            why=tuple(dict.fromkeys(self._why)),
+            ok=fine, ref=self._ref, tip=self._tip, approvals=self._approvals, root=self._root,
+            merges=tuple(self._merges), ledger=check, why=tuple(dict.fromkeys(self._why)),
         )  # fmt: skip
 
     def _walk(self) -> None:
@@ -116,6 +142,26 @@ class _Verification:
         self._trust(trusted, chain)
         self._commits(self._tip, shelf, chain)
 
+    def _passes(self, since: Earlier) -> None:
+        """Whether the branches only grew since an earlier verification."""
+        for seen, now, name in ((since.tip, self._tip, self._ref), (since.approvals, self._approvals, BRANCH)):
+            if seen is None:
+                continue
+            try:
+                grew = now is not None and self._repo.is_ancestor(seen, now)
+            except HoldpointError:
+                grew = False  # the commit is not even there
+            if not grew:
+                self._why.append(f"{name} does not go on from {seen[:12]}, where it was seen before")
+
+    def _not_among_heads(self, since: Head) -> Iterator[str]:
+        """Without a ledger only the entries that somebody signed can be compared."""
+        heads = {said.ledger.index: said.ledger for proven in self._proven.values() for said in proven.predicates}
+        if since.index not in heads:
+            yield f"no approval names ledger entry {since.index}, and there is no ledger to look for it"
+        elif heads[since.index] != since:
+            yield f"ledger entry {since.index} is not the one seen before: the history was rewritten"
+
     def _trust(self, trusted: Signers | None, chain: RootChain) -> None:
         self._root = chain.roots[0].statement.commit
         if trusted is not None:
@@ -127,8 +173,10 @@ class _Verification:
 
     def _append_only(self) -> None:
         """Whether the approvals branch only ever grew: a file changed or removed by a later commit is tampering."""
-        at = self._repo.tip(BRANCH)
+        at = self._approvals = self._repo.tip(BRANCH)
+        line: list[str] = []
         while at is not None:
+            line.append(at)
             parents = self._repo.parents(at)
             if len(parents) > 1:
                 self._why.append(f"{BRANCH} has a merge at {at[:12]}; it may only be added to")
@@ -136,6 +184,18 @@ class _Verification:
                 for path in self._repo.lost_paths(parent, at):
                     self._why.append(f"{path} was changed or removed on {BRANCH} by {at[:12]}")
             at = parents[0] if parents else None
+        self._line = tuple(reversed(line))
+
+    def _published(self, path: str) -> int:
+        """Which commit of the approvals branch added a file, counted from its first."""
+        if not self._added:
+            before: str | None = None
+            for number, commit in enumerate(self._line):
+                there = self._repo.files(commit)
+                known = self._repo.files(before) if before else {}
+                self._added |= {name: number for name in there if name not in known}
+                before = commit
+        return self._added.get(path, -1)
 
     def _commits(self, tip: str, shelf: Shelf, chain: RootChain) -> None:
         first = chain.roots[0].statement
@@ -147,31 +207,71 @@ class _Verification:
         roots = {root.statement.commit: root.statement for root in chain.roots}
         for missing in sorted(set(roots) - {first.commit, *line}):
             self._why.append(f"the root {missing[:12]} is not on the first-parent line of {self._ref}")
-        in_force = first
+        in_force, after = first, 0
         for commit in reversed(line):
-            place = Place(commit, self._ref, chain.repository, in_force, commit in roots)
+            place = Place(commit, self._ref, chain.repository, in_force, commit in roots, after)
             self._merges.append(self._commit(place, shelf))
             in_force = roots.get(commit, in_force)
+            if commit in self._proven:
+                after = max(said.ledger.index for said in self._proven[commit].predicates)
         for merge in sorted(set(shelf.merges) - set(line)):
             self._why.append(f"the approved merge {merge[:12]} is not on {self._ref}")
+        for commit in sorted(set(shelf.bypasses) - set(line)):
+            self._why.append(f"the declared bypass {commit[:12]} is not on {self._ref}")
 
     def _commit(self, place: Place, shelf: Shelf) -> MergeCheck:
-        files = shelf.merges.get(place.commit)
         try:
-            if files is not None:
-                proven = prove_merge(self._repo, place, files)
-            elif place.is_root:
-                proven = self._root_fault(place.commit) or Proven("", (), ())
-            else:
-                proven = "no approval of it is on holdpoint/approvals"
+            found = self._judged(place, shelf)
         except HoldpointError as error:
-            proven = error.message
+            found = error.message
+        match found:
+            case str():
+                return MergeCheck(merge=place.commit, ok=False, why=found)
+            case Bypass(reason=reason, signers=signers):
+                why = f"DECLARED BYPASS by {', '.join(signers)}, not approved: {reason}"
+                return MergeCheck(merge=place.commit, ok=True, why=why, bypass=True)
+            case MergeCheck():
+                return found
+            case _:
+                assert_never(found)
+
+    def _judged(self, place: Place, shelf: Shelf) -> MergeCheck | Bypass | str:
+        files = shelf.merges.get(place.commit)
+        if files is None and place.is_root:
+            return self._root_fault(place.commit) or MergeCheck(merge=place.commit, ok=True, why="a signed root")
+        if files is None:
+            declared = shelf.bypasses.get(place.commit)
+            if declared is None:
+                return f"no approval of it is on {BRANCH}"
+            return proven_bypass(self._repo, place.commit, self._ref, place.repository, place.root, declared)
+        proven = prove_merge(self._repo, place, files)
         if isinstance(proven, str):
-            return MergeCheck(merge=place.commit, ok=False, why=proven)
-        if files is not None:
-            self._proven[place.commit] = proven
-        why = "approved" if files is not None else "a signed root"
-        return MergeCheck(merge=place.commit, ok=True, why=why, proposal=proven.proposal or None)
+            return proven
+        taken_back = self._revoked(place, proven, shelf.revocations.get(place.commit, {}))
+        if taken_back.void:
+            return taken_back.void
+        self._proven[place.commit] = proven
+        return MergeCheck(merge=place.commit, ok=True, why=f"approved{taken_back.late}", proposal=proven.proposal)
+
+    def _revoked(self, place: Place, proven: Proven, files: Mapping[str, bytes]) -> "_TakenBack":
+        """What revocations mean for a landed merge; one that came after it changes nothing."""
+        if not files:
+            return _TakenBack()
+        revoked = revoked_approvals(files, place.commit, place.repository, place.root.reviewers)
+        if isinstance(revoked, str):
+            return _TakenBack(void=revoked)
+        late = ""
+        for said, statement in zip(proven.predicates, proven.statements, strict=True):
+            if statement not in revoked:
+                continue
+            taken = self._published(f"revocations/{place.commit}/{revoked[statement]}")
+            landed = self._published(f"merges/{place.commit}/statement-{said.reviewer}.json")
+            if taken <= landed:
+                return _TakenBack(void=f"{said.reviewer} revoked that approval before it landed")
+            late = (
+                f"; {said.reviewer} revoked it after it had landed, which changes nothing: a revert is a new proposal"
+            )
+        return _TakenBack(late=late)
 
     def _root_fault(self, commit: str) -> str:
         parents = self._repo.parents(commit)
@@ -188,38 +288,9 @@ class _Verification:
         if not check.ok:
             return check
         try:
-            faults = tuple(self._contradictions(path))
+            on_ref = {one.merge for one in self._merges}
+            with Ledger.open(path, read_only=True) as opened:
+                faults = tuple(contradictions(opened, self._ref, self._proven, on_ref))
         except HoldpointError as error:
             faults = (error.message,)
         return check.model_copy(update={"ok": not faults, "why": "; ".join(faults)})
-
-    def _contradictions(self, path: Path) -> Iterator[str]:
-        """Where ledger and repository tell different stories about what landed and who decided."""
-        with Ledger.open(path, read_only=True) as opened:
-            landed: dict[str, MergeLanded] = {}
-            decided: set[str] = set()
-            for entry in opened.entries():
-                if isinstance(entry.event, MergeLanded) and entry.event.ref == self._ref:
-                    landed[entry.event.new] = entry.event
-                if isinstance(entry.event, DecisionMade) and entry.event.decision.decision == "approve":
-                    decided.add(entry.event.decision.statement or "")
-            for merge, proven in self._proven.items():
-                yield from self._merge_contradictions(opened, merge, proven, landed, decided)
-        on_ref = {one.merge for one in self._merges}
-        for merge in landed:
-            if merge not in on_ref:
-                yield f"the ledger says that {merge[:12]} landed, and it is not on {self._ref}"
-
-    def _merge_contradictions(
-        self, opened: Ledger, merge: str, proven: Proven, landed: dict[str, MergeLanded], decided: set[str]
-    ) -> Iterator[str]:
-        event = landed.get(merge)
-        if event is None:
-            yield f"the ledger does not know that {merge[:12]} landed (holdpoint merge completes what was interrupted)"
-        elif set(event.statements) != set(proven.statements):
-            yield f"the ledger has other approvals for {merge[:12]} than {BRANCH}"
-        if not set(proven.statements) <= decided:
-            yield f"the ledger does not have every decision behind {merge[:12]}"
-        for said in proven.predicates:
-            if not opened.contains(said.ledger):
-                yield f"the ledger does not pass through entry {said.ledger.index}, which {said.reviewer} signed"

@@ -15,6 +15,10 @@ Row = tuple[object, object, object, object, object]
 """seq, at, payload, prev, hash: whatever the database returned, of whatever type."""
 
 _STAMP = len("2026-01-02T03:04:05.678901Z")
+_BARE = _STAMP - 1
+
+Whole = tuple[int, str, bytes, str, str]
+"""A row that a walk found whole."""
 
 
 class Head(Record):
@@ -37,7 +41,7 @@ def stamp(at: datetime) -> str:
     """A time as the ledger writes it: UTC, microseconds, of one length, so that text order is time order."""
     if at.tzinfo is None:
         raise ValueError(f"a time without a zone cannot go into the ledger: {at}")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(_STAMP, "0")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:_BARE] + "Z"
 
 
 def link(seq: int, at: str, payload: bytes, prev: str) -> str:

@@ -29,6 +29,15 @@ class SignersChanged(Record):
     by: str
 
 
+class BypassDeclared(Record):
+    """A reviewer declared that `commit` reached the protected ref without an approval."""
+
+    type: Literal["bypass.declared"] = "bypass.declared"
+    commit: str
+    statement: str
+    by: str
+
+
 class ProposeIntended(Record):
     """A proposal was received and numbered; its policy result is not known yet."""
 
@@ -158,6 +167,7 @@ class CampaignFinished(Record):
 Event = Annotated[
     TargetInitialised
     | SignersChanged
+    | BypassDeclared
     | ProposeIntended
     | ProposeRefused
     | ProposeAccepted

@@ -30,7 +30,5 @@ def fault(path: Path, error: BaseException | None) -> HoldpointError:
     if primary in _MACHINE:
         what, step = _MACHINE[primary]
         return EnvironmentFault(f"the ledger {path}: {what} ({said}); nothing was written.", step)
-    if primary == sqlite3.SQLITE_CONSTRAINT:
-        return IntegrityError(f"the ledger {path} refused an entry: {said}.", "holdpoint verify")
     kind = "is damaged" if primary in _DAMAGE or extended is None else "cannot be read"
     return IntegrityError(f"the ledger {path} {kind}: {said}.", "holdpoint verify, or restore it from a copy")

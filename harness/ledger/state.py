@@ -3,14 +3,17 @@
 It records what happened and voids what a newer event voids. Whether approvals suffice is the gate's question.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, assert_never
 
+from pydantic import Field
+
 from harness.errors import IntegrityError
 from harness.ledger.events import (
+    BypassDeclared,
     CampaignFinished,
     CampaignStarted,
     CampaignStepped,
@@ -28,6 +31,7 @@ from harness.ledger.events import (
     SignersChanged,
     TargetInitialised,
 )
+from harness.ledger.views import Base, Kept, Lists, Views
 from harness.records import Candidate, Decision, Finding, Proposal, ProposalState, Record, VerdictWord
 
 _AFTER_VERDICT: Mapping[VerdictWord, ProposalState] = MappingProxyType(
@@ -73,28 +77,52 @@ class CampaignView(Record):
     finished: str | None = None
 
 
-class State:
-    """What all events so far add up to; it changes in place as events are applied, its views are frozen."""
+class Rest(Record):
+    """What a state holds beside its views and lists, with their counts: small, and written whole into a snapshot."""
 
-    def __init__(self) -> None:
-        self._proposals: dict[str, ProposalView] = {}
-        self._campaigns: dict[str, CampaignView] = {}
-        self._children: defaultdict[str, list[str]] = defaultdict(list)
-        self._steps: defaultdict[str, list[CampaignStepped]] = defaultdict(list)
-        self._roots: list[SignersChanged] = []
-        self._tips: dict[str, str] = {}
-        self._highest = 0
-        self.initialised: TargetInitialised | None = None
+    initialised: TargetInitialised | None = None
+    tips: dict[str, str] = Field(default_factory=dict)
+    highest: int = 0
+    merging: tuple[str, ...] = ()
+    proposals: int = 0
+    campaigns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a state holds that its base does not."""
+
+    values: tuple[Kept, ...]
+    rest: Rest
+
+
+class State:
+    """What all events so far add up to; it changes in place as events are applied, its views are frozen.
+
+    With a `base` it goes on from a snapshot, and reads from there (while the ledger is open) what is asked for.
+    """
+
+    def __init__(self, base: Base | None = None, rest: Rest | None = None) -> None:
+        rest = rest or Rest()
+        self._proposals = Views("proposal", ProposalView, base, rest.proposals)
+        self._campaigns = Views("campaign", CampaignView, base, rest.campaigns)
+        self._children: Lists[str] = Lists("child", str, base)
+        self._steps: Lists[CampaignStepped] = Lists("step", CampaignStepped, base)
+        self._roots: Lists[SignersChanged] = Lists("root", SignersChanged, base)
+        self._tips = dict(rest.tips)
+        self._highest = rest.highest
+        self._merging = dict.fromkeys(rest.merging)
+        self.initialised: TargetInitialised | None = rest.initialised
 
     @property
     def proposals(self) -> Mapping[str, ProposalView]:
         """Every proposal, in the order in which they were numbered."""
-        return MappingProxyType(self._proposals)
+        return self._proposals
 
     @property
     def campaigns(self) -> Mapping[str, CampaignView]:
         """Every campaign, in the order in which they started."""
-        return MappingProxyType(self._campaigns)
+        return self._campaigns
 
     @property
     def tips(self) -> Mapping[str, str]:
@@ -104,7 +132,12 @@ class State:
     @property
     def roots(self) -> Sequence[SignersChanged]:
         """The changes of signers, oldest first."""
-        return tuple(self._roots)
+        return self._roots.of("")
+
+    @property
+    def merging(self) -> Sequence[ProposalView]:
+        """The proposals with a merge that began and has no outcome."""
+        return tuple(self._proposals[name] for name in self._merging)
 
     def next_id(self) -> str:
         """The number that the next proposal gets."""
@@ -112,11 +145,29 @@ class State:
 
     def children(self, parent: str) -> Sequence[str]:
         """The proposals whose parent is this one, oldest first."""
-        return tuple(self._children.get(parent, ()))
+        return self._children.of(parent)
 
     def steps(self, campaign: str) -> Sequence[CampaignStepped]:
         """The complete generations of a campaign, oldest first."""
-        return tuple(self._steps.get(campaign, ()))
+        return self._steps.of(campaign)
+
+    def changes(self) -> Changes:
+        """What was applied since the base, as a snapshot keeps it."""
+        parts = (self._proposals, self._campaigns, self._children, self._steps, self._roots)
+        rest = Rest(
+            initialised=self.initialised,
+            tips=self._tips,
+            highest=self._highest,
+            merging=tuple(self._merging),
+            proposals=len(self._proposals),
+            campaigns=len(self._campaigns),
+        )
+        return Changes(tuple(kept for part in parts for kept in part.changes()), rest)
+
+    def rest_on(self, base: Base | None) -> None:
+        """From here on the base holds everything that was applied; None: nobody will ask for a list any more."""
+        for part in (self._proposals, self._campaigns, self._children, self._steps, self._roots):
+            part.rest_on(base)
 
     def apply(self, event: Event, at: datetime) -> None:
         """Add one event; IntegrityError (and no change) when it speaks of what never began."""
@@ -125,16 +176,20 @@ class State:
                 self.initialised = event
                 self._tips[event.ref] = event.commit
             case SignersChanged():
-                self._roots.append(event)
+                self._roots.add("", event)
+            case BypassDeclared():
+                pass  # it changes no proposal; the approvals branch and `verify` tell of it
             case ProposeIntended():
                 self._number(event, at)
             case CampaignStarted() | CampaignStepped() | CampaignFinished():
                 self._campaign(event, at)
             case MergeLanded():
-                self._change(event.id, at, _after(event, self._view(event.id)))
+                view = self._view(event.id)
+                self._change(view, at, _after(event, view))
                 self._tips[event.ref] = event.new
             case _:
-                self._change(event.id, at, _after(event, self._view(event.id)))
+                view = self._view(event.id)
+                self._change(view, at, _after(event, view))
 
     def _view(self, proposal: str) -> ProposalView:
         try:
@@ -142,16 +197,21 @@ class State:
         except KeyError:
             raise IntegrityError(f"the ledger has no proposal {proposal!r}.", "holdpoint verify") from None
 
-    def _change(self, proposal: str, at: datetime, change: dict[str, Any]) -> None:
-        old = self._proposals[proposal]
+    def _change(self, old: ProposalView, at: datetime, change: dict[str, Any]) -> None:
+        proposal = old.id
         if change.get("state", old.state) != old.state:
             change["since"] = at
-        self._proposals[proposal] = old.model_copy(update=change)
+        view = old.model_copy(update=change)
+        self._proposals.put(proposal, view)
+        if view.merge_intent is not None:
+            self._merging[proposal] = None
+        else:
+            self._merging.pop(proposal, None)
 
     def _number(self, event: ProposeIntended, at: datetime) -> None:
         if event.id in self._proposals:
             raise IntegrityError(f"the ledger numbers a second proposal {event.id}.", "holdpoint verify")
-        self._proposals[event.id] = ProposalView(
+        view = ProposalView(
             id=event.id,
             proposal=event.proposal,
             digest=event.digest,
@@ -159,32 +219,34 @@ class State:
             state="proposed",
             since=at,
         )
+        self._proposals.put(event.id, view)
         number = event.id.removeprefix("P")
         if number.isascii() and number.isdigit():
             self._highest = max(self._highest, int(number))
         if event.proposal.parent is not None:
-            self._children[event.proposal.parent].append(event.id)
+            self._children.add(event.proposal.parent, event.id)
 
     def _campaign(self, event: CampaignStarted | CampaignStepped | CampaignFinished, at: datetime) -> None:
         known = self._campaigns.get(event.campaign)
         if isinstance(event, CampaignStarted):
             if known is not None:
                 raise IntegrityError(f"the ledger starts campaign {event.campaign!r} twice.", "holdpoint verify")
-            self._campaigns[event.campaign] = CampaignView(id=event.campaign, started=event, at=at)
+            self._campaigns.put(event.campaign, CampaignView(id=event.campaign, started=event, at=at))
             return
         if known is None:
             raise IntegrityError(f"the ledger has no campaign {event.campaign!r}.", "holdpoint verify")
         if isinstance(event, CampaignFinished):
-            self._campaigns[event.campaign] = known.model_copy(update={"finished": event.why})
+            self._campaigns.put(event.campaign, known.model_copy(update={"finished": event.why}))
             return
-        self._steps[event.campaign].append(event)
-        self._campaigns[event.campaign] = known.model_copy(
+        self._steps.add(event.campaign, event)
+        view = known.model_copy(
             update={
                 "generation": event.generation,
                 "proposed": known.proposed + len(event.proposals),
                 "accepted": event.accepted or known.accepted,
             }
         )
+        self._campaigns.put(event.campaign, view)
 
 
 _OfProposal = (

@@ -4,48 +4,22 @@ Everything it hands out was checked against the chain first. It cannot notice a 
 the file; for that, heads are kept outside (`verify(expect=…)`, `contains`).
 """
 
-import os
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Self
-from urllib.parse import quote
-
-import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
+from typing import Self, cast
 
 from harness.errors import HoldpointError, IntegrityError, UsageError
-from harness.ledger.chain import EMPTY, ZERO, Head, Row, Walk, stamp
+from harness.ledger.audit import disagreement
+from harness.ledger.chain import EMPTY, Head, Row, Walk, Whole, stamp
+from harness.ledger.database import PAGE, Database
 from harness.ledger.entry import Entry, chained, checked_entry
 from harness.ledger.events import Event
-from harness.ledger.faults import fault
-from harness.ledger.schema import APPLICATION_ID, SCHEMA, VERSION, schema_fault
-from harness.ledger.state import State
-from harness.records import Record
-from harness.text import visible_line
-
-_PAGE = 2000
-_BUSY_SECONDS = 20.0
-_TABLE = sa.Table(
-    "event",
-    sa.MetaData(),
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column("prev", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
-# In the driver's own words: a compiled insert costs a tenth of a durable append.
-_INSERT = "INSERT INTO event (seq, at, payload, prev, hash) VALUES (?, ?, ?, ?, ?)"
-_TIP = sa.select(_TABLE.c.seq, _TABLE.c.hash).order_by(_TABLE.c.seq.desc()).limit(1)
-# Untyped on purpose: a damaged row may hold values of any type, and must be found rather than converted.
-_PAGE_AFTER = sa.text("SELECT seq, at, payload, prev, hash FROM event WHERE seq > :after ORDER BY seq LIMIT :page")
-_HASH_AT = sa.select(_TABLE.c.hash).where(_TABLE.c.seq == sa.bindparam("index"))
-_LAST_UNTIL = sa.select(sa.func.max(_TABLE.c.seq)).where(_TABLE.c.at <= sa.bindparam("until"))
-_OBJECTS = sa.text("SELECT name, sql FROM sqlite_schema")
+from harness.ledger.snapshots import EVERY, At, Place, Snapshots
+from harness.ledger.state import ProposalView, State
+from harness.records import Record, canonical_json
 
 
 class LedgerCheck(Record):
@@ -60,15 +34,18 @@ class LedgerCheck(Record):
 class Ledger:
     """One target's history; several threads may share it, several processes may append to the same file."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, read_only: bool) -> None:
         """Use `open`."""
         self._path = path
         self._read_only = read_only
         self._lock = threading.RLock()
-        self._begin = "BEGIN"
         self._state = State()
-        self._head = EMPTY
-        self._connection: sa.Connection | None = None
+        self._head = self._placed = EMPTY  # how far the state goes, and the snapshot that it rests on
+        self._seen = EMPTY  # the last entry that this process knows of, whatever it forgot since
+        self._low = ""  # the earliest time since that snapshot
+        self._keeping = not read_only
+        self._snapshots = Snapshots(path, read_only=read_only)
+        self._database = Database(path, create=create, read_only=read_only)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, read_only: bool = False) -> Self:
@@ -79,20 +56,13 @@ class Ledger:
         """
         if not path.is_file() and not (create and not path.exists()):
             raise UsageError(f"there is no ledger at {path}.", "holdpoint init")
-        ledger = cls(path, read_only=read_only)
-        try:
-            ledger._prepare(create)
-        except BaseException:
-            ledger.close()
-            raise
-        return ledger
+        return cls(path, create=create, read_only=read_only)
 
     def close(self) -> None:
-        """Let go of the file; what was appended is on disk already."""
+        """Let go of the files; what was appended is on disk already."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._database.close()
+            self._snapshots.close()
 
     def __enter__(self) -> Self:
         return self
@@ -102,69 +72,103 @@ class Ledger:
 
     def append(self, event: Event, at: datetime) -> Entry:
         """Write one event; it is durable when this returns, and part of `state`."""
-        return self.append_all((event,), at)[0]
+        with self._lock:
+            if self._head.index > 0:
+                entry = self._quickly(event, at)
+                if entry is not None:
+                    return entry
+            return self.append_all((event,), at)[0]
+
+    def _quickly(self, event: Event, at: datetime) -> Entry | None:
+        """One insert that is its own commit, right after the last entry known; None: it is not last, no trace."""
+        (entry,), rows = chained((event,), at, self._head)
+        done = False
+        try:
+            self._state.apply(event, entry.at)
+            with self._database.words():
+                done = self._database.insert(rows)
+        finally:
+            if not done:
+                self._forget()
+        if not done:
+            return None
+        self._follow(entry, rows)
+        self._keep()
+        return entry
 
     def append_all(self, events: Iterable[Event], at: datetime) -> tuple[Entry, ...]:
         """Write events in one commit: all of them are durable when this returns, or none was written."""
         wanted = tuple(events)
         if not wanted:
             return ()
-        with self._lock, self._words():
+        with self._lock, self._database.words():
             if self._head.index == 0:
                 self._refresh()  # a long history is read before the write lock is taken
             committed = False
             try:
-                with self._transaction("BEGIN IMMEDIATE") as connection:
-                    entries = self._insert(connection, wanted, at)
-                    for event in wanted:
-                        self._state.apply(event, at)
-                self._head = Head(index=entries[-1].seq, hash=entries[-1].hash)
+                with self._database.transaction("BEGIN IMMEDIATE"):
+                    entries, rows = self._insert(wanted, at)
+                    for entry in entries:
+                        self._state.apply(entry.event, entry.at)
+                self._follow(entries[-1], rows)
                 committed = True
             finally:
                 if not committed:
                     self._forget()
+            self._keep()
             return entries
 
-    def _insert(self, connection: sa.Connection, events: tuple[Event, ...], at: datetime) -> tuple[Entry, ...]:
+    def _insert(self, events: tuple[Event, ...], at: datetime) -> tuple[tuple[Entry, ...], list[Row]]:
         """Insert after the last entry known; when another process was faster, a trigger says so, and we follow."""
-        try:
+        entries, rows = chained(events, at, self._head)
+        if not self._database.insert(rows):
+            self._catch_up()
             entries, rows = chained(events, at, self._head)
-            connection.exec_driver_sql(_INSERT, rows)
-        except sa.exc.IntegrityError:
-            self._catch_up(connection)
-            entries, rows = chained(events, at, self._head)
-            connection.exec_driver_sql(_INSERT, rows)
-        return entries
+            if not self._database.insert(rows):
+                raise IntegrityError(f"the ledger {self._path} refused an entry.", "holdpoint verify")
+        return entries, rows
 
     def entries(self, *, until: datetime | None = None, since: int = 0) -> Iterator[Entry]:
         """Entries after number `since`, each checked; `until` ends at the last one made by then."""
-        with self._lock, self._words(), self._transaction("BEGIN") as connection:
-            stop = _last_until(connection, until) if until is not None else None
-            prev = _hash_at(connection, since) if since > 0 else ZERO
+        with self._reading():
+            stop = self._database.tip().index if until is None else self._last_until(until)
+            prev = self._database.hash_at(since)
         after = max(since, 0)
-        while prev is not None:
-            with self._lock, self._words(), self._transaction("BEGIN") as connection:
-                rows = _page(connection, after)
+        while prev is not None and (until is None or after < stop):
+            with self._reading():
+                rows = self._database.page(after)
             if not rows:
                 return
             for row in rows:
-                if stop is not None and after >= stop:
+                if until is not None and after >= stop:
                     return
                 entry = checked_entry(after + 1, prev, row)
                 after, prev = entry.seq, entry.hash
                 yield entry
 
+    def rows(self) -> Iterator[Whole]:
+        """Every entry's row as it is stored, checked against the chain; IntegrityError where it is not whole."""
+        walk = Walk(None)
+        while True:
+            with self._reading():
+                rows = self._database.page(walk.index)
+            if not walk.through(rows):
+                raise IntegrityError(f"the ledger is damaged: {walk.why}.", "holdpoint verify")
+            if not rows:
+                return
+            yield from cast("Sequence[Whole]", rows)
+
     def head(self) -> Head:
         """The last entry's place in the chain."""
-        with self._lock, self._words(), self._transaction("BEGIN") as connection:
-            return _tip(connection)
+        with self._reading():
+            return self._database.tip()
 
     def contains(self, head: Head) -> bool:
         """Whether the chain passes through `head`, one seen earlier and kept elsewhere."""
         if head.index <= 0:
             return head == EMPTY
-        with self._lock, self._words(), self._transaction("BEGIN") as connection:
-            return _hash_at(connection, head.index) == head.hash
+        with self._reading():
+            return self._database.hash_at(head.index) == head.hash
 
     def verify(self, expect: Head | None = None) -> LedgerCheck:
         """Whether every entry is unchanged and in its place, and the chain passes through `expect`.
@@ -173,9 +177,9 @@ class Ledger:
         """
         walk = Walk(expect)
         try:
-            with self._lock, self._words(), self._transaction("BEGIN") as connection:
-                structure = _structure_fault(connection)
-                while rows := _page(connection, walk.index):
+            with self._reading():
+                structure = self._database.structure_fault()
+                while rows := self._database.page(walk.index):
                     if not walk.through(rows):
                         break
         except HoldpointError as error:
@@ -185,95 +189,137 @@ class Ledger:
 
     @property
     def state(self) -> State:
-        """What all entries add up to, other processes' included; it goes on changing with later appends."""
-        with self._lock, self._words():
+        """What all entries add up to, other processes' included; ask again after an append."""
+        with self._lock, self._database.words():
             self._refresh()
             return self._state
 
     def state_at(self, at: datetime) -> State:
-        """What the entries made until `at` add up to."""
-        state = State()
-        for entry in self.entries(until=at):
-            state.apply(entry.event, entry.at)
-        return state
+        """What the entries made until `at` add up to; use it while the ledger is open."""
+        with self._lock, self._database.words():
+            self._refresh()  # other processes' entries get their places too
+            with self._database.transaction():
+                stop = self._last_until(at)
+                place = self._place_before(stop)
+                head = place.head if place else EMPTY
+                state = State(self._at(place.head), place.rest) if place else State()
+                index, prev = head.index, head.hash
+                while index < stop and (rows := self._database.page(index, min(PAGE, stop - index))):
+                    for row in rows:
+                        entry = checked_entry(index + 1, prev, row)
+                        state.apply(entry.event, entry.at)
+                        index, prev = entry.seq, entry.hash
+            return state
 
-    def _prepare(self, create: bool) -> None:
-        with self._lock, self._words():
-            self._connection = self._connect("ro" if self._read_only else "rwc" if create else "rw")
-            if self._read_only:
-                return
-            with self._transaction("BEGIN IMMEDIATE" if create else "BEGIN") as connection:
-                if create and _is_blank(connection):
-                    _make(connection)
-                why = _schema_fault(connection)
-            if why:
-                raise IntegrityError(f"the ledger {self._path} is damaged: {why}.", "holdpoint verify")
-            # Only now: another program's database must not be changed by looking at it.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON"):
-                self._pragma(pragma)
+    def proven(self, proposal: str) -> ProposalView | None:
+        """The proposal as its own entries make it, in a walk along the whole chain; no snapshot is asked.
 
-    def _connect(self, mode: str) -> sa.Connection:
-        if self._read_only and not os.access(self._path.parent, os.W_OK) and not _has_wal(self._path):
-            mode += "&immutable=1"  # where no lock file can be made, nobody else writes either
-        uri = f"file:{quote(str(self._path.absolute()))}?mode={mode}"
+        IntegrityError when the chain is not whole. It takes microseconds an entry.
+        """
+        walk, state = Walk(None), State()
+        mark = b'"id":' + canonical_json(proposal)  # no text holds this unescaped, and no other key is called so
+        with self._reading():
+            while rows := self._database.page(walk.index):
+                before = walk.head()
+                if not walk.through(rows):
+                    raise IntegrityError(f"the ledger is damaged: {walk.why}.", "holdpoint verify")
+                for index, row in enumerate(rows, before.index + 1):
+                    if mark in row[2]:  # type: ignore[operator]  # the walk made sure of bytes
+                        entry = checked_entry(index, str(row[3]), row)
+                        state.apply(entry.event, entry.at)
+        return state.proposals.get(proposal)
 
-        def connect() -> sqlite3.Connection:
-            return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-
-        engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-        # The driver would begin a transaction only at the first write, and then a deferred one.
-        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self._begin))
-        return engine.connect()
-
-    def _pragma(self, pragma: str) -> None:
-        assert self._connection is not None
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.execute(f"PRAGMA {pragma}")
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
-        if self._connection is None:
-            raise ValueError("the ledger is closed")
-        self._begin = begin
-        with self._connection.begin():
-            yield self._connection
+    def check_snapshots(self) -> str:
+        """Folds every entry anew and compares: what a snapshot says otherwise than the chain, or nothing."""
+        with self._lock:
+            places = self._snapshots.places()
+            last = next(reversed(places.values()), None)
+            if last is None or not self.contains(last.head):
+                return ""  # none, or another chain's: such are never used
+            return disagreement(self.entries(), self._snapshots, places)
 
     @contextmanager
-    def _words(self) -> Iterator[None]:
-        """The database's errors as ours."""
-        try:
+    def _reading(self) -> Iterator[None]:
+        with self._lock, self._database.words(), self._database.transaction():
             yield
-        except sa.exc.DBAPIError as error:
-            raise fault(self._path, error.orig) from error
-        except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
-            # The last two: a damaged file can claim any size, and put any byte into the database's own complaint.
-            raise fault(self._path, error) from error
+
+    def _last_until(self, until: datetime) -> int:
+        """The number of the last entry made by then; from the places as far as they reach, then from the rows."""
+        tail = self._database.last_until(until, self._placed.index, self._database.tip().index)
+        if tail or self._placed == EMPTY:
+            return tail
+        after, up_to = self._snapshots.span_until(stamp(until))
+        return self._database.last_until(until, after, up_to)
+
+    def _place_before(self, seq: int) -> Place | None:
+        if self._placed == EMPTY:
+            return None
+        place = self._snapshots.before(seq)
+        if place is None or self._database.hash_at(place.head.index) != place.head.hash:
+            return None
+        return place
 
     def _refresh(self) -> None:
-        with self._transaction("BEGIN") as connection:
-            self._catch_up(connection)
+        with self._database.transaction():
+            self._catch_up()
 
-    def _catch_up(self, connection: sa.Connection) -> None:
+    def _catch_up(self) -> None:
         """Fold what was appended since, by whomever; IntegrityError when it does not lead on from there."""
-        tip = _tip(connection)
-        while self._head.index < tip.index:
-            rows = _page(connection, self._head.index)
-            if not rows:
-                break
+        if self._head == EMPTY:
+            self._unless_rewritten(self._database.hash_at(self._seen.index) == self._seen.hash)
+            self._resume()
+        tip = self._database.tip()
+        while self._head.index < tip.index and (rows := self._database.page(self._head.index, EVERY)):
             for row in rows:
                 entry = checked_entry(self._head.index + 1, self._head.hash, row)
                 self._state.apply(entry.event, entry.at)
-                self._head = Head(index=entry.seq, hash=entry.hash)
-        if self._head != tip:
+                self._follow(entry, (row,))
+            self._keep()
+        self._unless_rewritten(self._head == tip)
+
+    def _unless_rewritten(self, same: bool) -> None:
+        if not same:
             raise IntegrityError(
-                f"the ledger {self._path} was rewritten while it was open: entry {self._head.index} is gone.",
+                f"the ledger {self._path} was rewritten while it was open: entry {self._seen.index} is gone.",
                 "holdpoint verify, or restore it from a copy",
             )
 
+    def _resume(self) -> None:
+        """Go on from the newest snapshot, if it is of this very chain."""
+        place = self._snapshots.newest()
+        if place is None:
+            return
+        if self._database.hash_at(place.head.index) != place.head.hash:
+            self._snapshots.discard()
+            return
+        self._state = State(self._at(place.head), place.rest)
+        self._head = self._placed = place.head
+
+    def _follow(self, last: Entry, rows: Sequence[Row]) -> None:
+        self._head = self._seen = Head(index=last.seq, hash=last.hash)
+        low = str(min(row[1] for row in rows))  # type: ignore[type-var]  # text in every row that was checked or made
+        self._low = min(self._low, low) if self._low else low
+
+    def _keep(self) -> None:
+        """A snapshot, when it is time for one; only of what is committed."""
+        if not self._keeping or self._head.index - self._placed.index < EVERY:
+            return
+        match self._snapshots.keep(self._placed, self._head, self._low, self._state.changes()):
+            case "kept":
+                self._placed, self._low = self._head, ""
+                self._state.rest_on(self._at(self._head))
+            case "overtaken":
+                self._forget()
+                self._resume()  # another process wrote a newer one: go on from that
+            case _:
+                self._keeping = False  # this process does without
+
+    def _at(self, head: Head) -> At:
+        return At(self._snapshots, head.index, self._lock)
+
     def _forget(self) -> None:
-        """Fold anew at the next use: the state may hold what was not written."""
-        self._state, self._head = State(), EMPTY
+        """Begin anew at the next use: the state may hold what was not written."""
+        self._state, self._head, self._placed, self._low = State(), EMPTY, EMPTY, ""
 
 
 def check_ledger(path: Path, expect: Head | None = None) -> LedgerCheck:
@@ -283,61 +329,3 @@ def check_ledger(path: Path, expect: Head | None = None) -> LedgerCheck:
             return ledger.verify(expect)
     except HoldpointError as error:
         return LedgerCheck(ok=False, head=EMPTY, events=0, why=error.message.rstrip("."))
-
-
-def _page(connection: sa.Connection, after: int) -> Sequence[Row]:
-    return connection.execute(_PAGE_AFTER, {"after": after, "page": _PAGE}).all()
-
-
-def _tip(connection: sa.Connection) -> Head:
-    row = connection.execute(_TIP).first()
-    if row is None:
-        return EMPTY
-    if not isinstance(row[1], str):
-        raise IntegrityError("the ledger is damaged: its last entry has no hash.", "holdpoint verify")
-    return Head(index=row[0], hash=row[1])
-
-
-def _hash_at(connection: sa.Connection, index: int) -> str | None:
-    found: str | None = connection.execute(_HASH_AT, {"index": index}).scalar()
-    return found
-
-
-def _last_until(connection: sa.Connection, until: datetime) -> int:
-    # The clock may have stepped back: what counts is the last entry made by then, and all before it.
-    return int(connection.execute(_LAST_UNTIL, {"until": stamp(until)}).scalar() or 0)
-
-
-def _make(connection: sa.Connection) -> None:
-    for text in SCHEMA.values():
-        connection.exec_driver_sql(text)
-    connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
-
-
-def _is_blank(connection: sa.Connection) -> bool:
-    """Whether this is a new file; one that merely lost its table is not."""
-    unmarked = connection.exec_driver_sql("PRAGMA application_id").scalar() == 0
-    return unmarked and connection.execute(_OBJECTS).first() is None
-
-
-def _schema_fault(connection: sa.Connection) -> str:
-    """What makes this database no ledger of ours, in words, or nothing."""
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
-        return "it is not a Holdpoint ledger"
-    if connection.exec_driver_sql("PRAGMA user_version").scalar() != VERSION:
-        return "another version of Holdpoint wrote it"
-    return schema_fault({str(name): str(text) for name, text in connection.execute(_OBJECTS)})
-
-
-def _structure_fault(connection: sa.Connection) -> str:
-    why = _schema_fault(connection)
-    if why:
-        return why
-    said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
-    return "" if said == "ok" else f"its database is damaged: {visible_line(said, 200)}"
-
-
-def _has_wal(path: Path) -> bool:
-    wal = path.with_name(path.name + "-wal")
-    return wal.exists() and wal.stat().st_size > 0

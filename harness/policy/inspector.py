@@ -7,8 +7,9 @@ from pydantic import TypeAdapter
 
 from harness.limited import Answered, Crashed, Limited, TimedOut
 from harness.patch.inspect import FileReport, imports_of, inspect_file
+from harness.patch.semantic_diff import compare
 from harness.policy.rules import RULES
-from harness.records import FileEdit, Record
+from harness.records import FileEdit, Record, Semantic
 
 _ENTRY = "harness.policy.inspector:answer"
 # Lets the server build the tables that the parsers and pydantic build on first use, once and not in each child.
@@ -16,8 +17,9 @@ _SAMPLE = '"""A."""\nimport os\n\n\nclass A:\n    def b(self, c=1):\n        ret
 
 
 class _Task(Record):
-    what: Literal["inspect", "imports"]
+    what: Literal["inspect", "imports", "meaning"]
     files: tuple[FileEdit, ...]
+    declared: tuple[str, ...] = ()
 
 
 _reports: TypeAdapter[tuple[FileReport, ...]] = TypeAdapter(tuple[FileReport, ...])
@@ -25,8 +27,10 @@ _names: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
 
 
 def answer(question: bytes) -> bytes:
-    """In the child: reports on each file, or the names that the files import."""
+    """In the child: reports on each file, the names that the files import, or what the edits mean."""
     task = _Task.model_validate_json(question)
+    if task.what == "meaning":
+        return compare(task.files, task.declared).model_dump_json().encode()
     if task.what == "imports":
         return _names.dump_json(tuple({name for file in task.files for name in imports_of(file.after or "")}))
     return _reports.dump_json(
@@ -68,6 +72,35 @@ def _one_by_one(files: Sequence[FileEdit], inspector: Limited) -> tuple[FileRepo
         if reports[-1].fault:
             break
     return tuple(reports)
+
+
+def meaning(files: Sequence[FileEdit], declared: Sequence[str], inspector: Limited) -> Semantic:
+    """What the edits mean, with imports and aliases followed; a file that ends the child is a fault, and said."""
+    task = _Task(what="meaning", files=tuple(files), declared=tuple(declared))
+    outcome = inspector.ask(task.model_dump_json().encode())
+    match outcome:
+        case Answered(answer=body):
+            return Semantic.model_validate_json(body)
+        case Crashed() | TimedOut() if len(files) > 1:
+            return _joined([meaning([file], declared, inspector) for file in files])
+        case Crashed(why=why):
+            return Semantic(faults=(f"{files[0].path}: the parser crashed on it ({why})",) if files else (why,))
+        case TimedOut(seconds=seconds):
+            return Semantic(faults=(f"{files[0].path}: the parser did not finish within {seconds:g} s",))
+        case _:
+            assert_never(outcome)
+
+
+def _joined(parts: Sequence[Semantic]) -> Semantic:
+    """Several answers as one; what moved from file to file is then told as removed and added."""
+    return Semantic(
+        files=sum(part.files for part in parts),
+        changes=tuple(one for part in parts for one in part.changes),
+        capabilities=tuple(one for part in parts for one in part.capabilities),
+        unresolved=tuple(one for part in parts for one in part.unresolved),
+        faults=tuple(one for part in parts for one in part.faults),
+        more=sum(part.more for part in parts),
+    )
 
 
 def imported_names(files: Mapping[str, bytes], inspector: Limited) -> frozenset[str]:

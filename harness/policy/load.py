@@ -3,9 +3,19 @@
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_serializer,
+)
 
 from harness.data import data_dir
 from harness.errors import UsageError
@@ -15,6 +25,17 @@ from harness.records import Finding, Record, Severity, canonical_json, sha256
 from harness.text import visible_line
 
 PACKAGED = ("default", "strict", "self")
+EARLIER: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "default": frozenset({"sha256:9a79b60afab324af5a3f7703d32486daea22817d51baf70eb4b458f383df79ab"}),
+        "strict": frozenset({"sha256:ec4f8db4925488c078076289b19283fac2bfd1608e6f2ce490994e6b0097507c"}),
+        "self": frozenset({"sha256:d3df7426ab34e466add1a6970cdbd4d7807ebaf509065e17fa93b378ffe9f480"}),
+    }
+)
+"""Digests of packaged policies as earlier versions shipped them: what was merged under one stays verifiable.
+
+Whoever changes a packaged policy adds the digest that it had.
+"""
 # What a policy cannot switch off: these always block.
 ALWAYS = ("malformed", "protected-path", "judge-changed", "scope", "encoding", "parse")
 _STRUCTURAL: Mapping[str, Severity] = {
@@ -48,8 +69,19 @@ class RuleSetting(Record):
     blocks: StrictBool
 
 
+class Required(Record):
+    """Where a proposal changes one of these paths, so many approvals, by reviewers with one of these roles (any)."""
+
+    paths: Words = Field(min_length=1)
+    approvals: Annotated[StrictInt, Field(ge=1, le=20)]
+    roles: Words = ()
+
+
 class Policy(Record):
-    """Human-owned rules; a rule that is not named blocks."""
+    """Human-owned rules; a rule that is not named blocks.
+
+    An approval counts for `approval_days`, and when its key is of one of `key_types` (none named: of any).
+    """
 
     schema_: Literal["holdpoint/policy/1"] = Field(alias="schema")
     name: StrictStr = Field(min_length=1, max_length=64)
@@ -63,7 +95,19 @@ class Policy(Record):
     second_reviewer_on: Words
     unverified: Share = 0.0
     may_miss: Words = ()
+    approval_days: Annotated[StrictInt, Field(ge=1, le=365)] = 30
+    key_types: Words = ()
+    required: tuple[Required, ...] = ()
     rules: Mapping[str, RuleSetting]
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what was added later where nobody sets it: policies that were signed for keep their digests."""
+        found: dict[str, Any] = handler(self)
+        for name in ("approval_days", "key_types", "required"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del found[name]
+        return found
 
     def finding(self, rule: str, path: str, line: int, message: str) -> Finding:
         """A finding with the severity and the weight that this policy gives to the rule."""
@@ -119,7 +163,7 @@ def parse_policy(data: bytes, where: str) -> Policy:
 
 
 def _keys() -> list[str]:
-    names = ["schema", *Policy.model_fields, *Limits.model_fields, *RuleSetting.model_fields]
+    names = ["schema", *Policy.model_fields, *Limits.model_fields, *RuleSetting.model_fields, *Required.model_fields]
     return [name for name in names if name != "schema_"]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFault, UsageError
 from harness.repo.door import Door, Talk, fault
-from harness.repo.names import ZERO
+from harness.repo.names import ZERO, is_id
 from harness.scratch import Scratch
 from harness.text import visible_line
 
@@ -255,6 +255,9 @@ def move_branch(
 ) -> Moved | Stale | Dirty:
     """`ref`: old → new with its work trees, only if it is at `old` (None: absent)."""
     with landing_lock(common_dir) as held:
+        tip = _tip(door, ref)
+        if tip != old:
+            return Stale(ref, tip)  # said before the work trees are looked at: they went with it
         trees = checked_out(door, common_dir, ref)
         for tree in trees:
             dirty = tree.changes(old)
@@ -270,6 +273,12 @@ def move_branch(
                     "if no git process runs, remove the stale .lock file it names",
                 )
             return _move(trees, transaction, ref, old, new, held)
+
+
+def _tip(door: Door, ref: str) -> str | None:
+    ran = door.run("show-ref", "--verify", "--hash", "--end-of-options", ref)
+    found = ran.out.decode("ascii", "replace").strip()
+    return found if ran.status == 0 and is_id(found) else None
 
 
 def _move(

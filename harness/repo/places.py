@@ -2,7 +2,9 @@
 
 import configparser
 import os
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from harness.errors import EnvironmentFault, UsageError
 from harness.repo.door import gitpython
 from harness.scratch import Scratch
 
+_ENVIRONMENT = threading.Lock()
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = {bare}\n"
 
 
@@ -30,7 +33,8 @@ def locate(path: Path, *, search: bool) -> Place:
     from git.exc import InvalidGitRepositoryError, NoSuchPathError, WorkTreeRepositoryUnsupported
 
     try:
-        found = GitRepo(path.absolute(), search_parent_directories=search, expand_vars=False)
+        with _no_git_environment():
+            found = GitRepo(path.absolute(), search_parent_directories=search, expand_vars=False)
     except NoSuchPathError:
         raise UsageError(f"{path} does not exist.", "name an existing folder") from None
     except (InvalidGitRepositoryError, WorkTreeRepositoryUnsupported):
@@ -50,6 +54,17 @@ def locate(path: Path, *, search: bool) -> Place:
     shared = settings.get("sharedrepository", "")
     sharing = {"core.sharedRepository": shared} if shared.isalnum() else {}
     return Place(root, git_dir, common, sharing)
+
+
+@contextmanager
+def _no_git_environment() -> Iterator[None]:
+    """We may run inside a git hook, whose variables name other places; GitPython asks them before the path."""
+    with _ENVIRONMENT:
+        hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
 
 
 def _common_dir(git_dir: Path) -> Path:

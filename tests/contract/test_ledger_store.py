@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -218,7 +219,7 @@ def fill(ledger: Ledger, until: int) -> None:
 def test_a_full_disk_is_the_machines_fault_and_loses_nothing(path: Path):
     with Ledger.open(path, create=True) as ledger:
         ledger.append(proposed(1), NOW)
-        driver = ledger._connection.connection.driver_connection  # type: ignore[union-attr]
+        driver = ledger._database.driver()
         pages = driver.execute("PRAGMA page_count").fetchone()[0]
         driver.execute(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(EnvironmentFault, match="disk is full") as caught:
@@ -419,7 +420,7 @@ def test_anyone_may_verify_a_copy_in_a_place_they_cannot_write(path: Path):
 
 
 def test_a_locked_ledger_is_a_fault_with_words(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("harness.ledger.store._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("harness.ledger.database._BUSY_SECONDS", 0.1)
     with Ledger.open(path, create=True) as ledger:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -433,7 +434,7 @@ def test_a_locked_ledger_is_a_fault_with_words(path: Path, monkeypatch: pytest.M
 def test_an_append_is_synced_to_the_disk_before_it_is_acknowledged(path: Path):
     """No test can cut the power; this one holds the settings under which SQLite promises it."""
     with Ledger.open(path, create=True) as ledger:
-        driver = ledger._connection.connection.driver_connection  # type: ignore[union-attr]
+        driver = ledger._database.driver()
         assert driver.execute("PRAGMA synchronous").fetchone() == (2,)
         assert driver.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -447,3 +448,42 @@ def test_a_closed_ledger_is_closed(path: Path):
         ledger.head()
     leftovers = sorted(entry.name for entry in path.parent.iterdir())
     assert leftovers == ["ledger.sqlite"], "closing must not leave a write-ahead log behind"
+
+
+def test_a_database_that_refuses_an_entry_loses_none(path: Path):
+    with Ledger.open(path, create=True) as ledger:
+        ledger.append(proposed(1), NOW)
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TRIGGER no BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+        connection.commit()
+        with pytest.raises(IntegrityError, match="refused an entry"):
+            ledger.append(proposed(2), NOW)
+        connection.execute("DROP TRIGGER no")
+        connection.close()
+        assert list(ledger.state.proposals) == ["P00001"]
+        assert ledger.append(proposed(2), NOW).seq == 2
+
+
+def test_a_last_row_of_another_type_is_damage(path: Path):
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE event (seq, at, payload, prev, hash)")
+    connection.execute("INSERT INTO event VALUES (1, 'x', 'x', 'x', x'00')")
+    connection.commit()
+    connection.close()
+    with Ledger.open(path, read_only=True) as ledger:
+        with pytest.raises(IntegrityError, match="no hash"):
+            ledger.head()
+        assert not ledger.contains(Head(index=1, hash="0" * 64))
+
+
+def test_a_process_without_descriptors_left_says_so(path: Path):
+    Ledger.open(path, create=True).close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(EnvironmentFault, match="cannot be opened"):
+            Ledger.open(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -21,6 +21,8 @@ ROOMY = POLICY.model_copy(
     }
 )
 CONFIG = parse_config('[target]\nsource = ["src"]\ntests = ["tests"]\n')
+STRICTER = parse_config('[target]\nsource = ["src"]\ntests = ["tests"]\n[policy]\nblock_from = "high"\n')
+FLOOD = "import os\n" + "open('a', 'w')\n" * 500 + "os.abort()\n"
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +145,10 @@ def test_constant_folding_is_bounded(inspector: Limited, text: str) -> None:
 
 
 def test_many_findings_are_cut_but_still_block(inspector: Limited) -> None:
-    found = findings("import os\n" + "open('a', 'w')\n" * 500 + "os.abort()\n", inspector)
+    found = findings(FLOOD, inspector)
     assert len(found) <= 200
-    assert blocked(found)
+    assert found[0].rule == "process-exit", "the most severe first, so that no flood hides it"
+    assert blocked(check(new(FLOOD), ROOMY, STRICTER, "agent", inspector))
 
 
 @pytest.mark.parametrize(
@@ -192,4 +195,6 @@ def test_an_agent_cannot_bring_its_own_policy(inspector: Limited) -> None:
         )
     )
     found = check(patch, POLICY, CONFIG, "agent", inspector)
+    assert {f.rule for f in found if f.blocking} == {"protected-path"}
+    found = check(patch, POLICY, STRICTER, "agent", inspector)
     assert {f.rule for f in found if f.blocking} == {"protected-path", "process-exit"}

@@ -112,13 +112,14 @@ class Stage:
         launcher: str = "ci",
         findings: tuple[Finding, ...] = (),
         base: str | None = None,
+        parent: str | None = None,
     ) -> str:
         """A proposal that is committed on its branch."""
         number = self.ledger.state.next_id()
         content = edits or {"src/pkg/a.py": f"value = {number!r}\n".encode()}
         base = base or self.tip()
         proposal = Proposal(
-            title=f"Change {number}", rationale="because", author=author, base=base,
+            title=f"Change {number}", rationale="because", author=author, base=base, parent=parent,
             patch_digest=sha256(repr(sorted(content)).encode()), created=self.clock(),
         )  # fmt: skip
         digest = sha256(canonical_json(proposal))

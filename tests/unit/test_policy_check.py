@@ -280,10 +280,10 @@ def test_no_honest_change_of_the_corpus_is_refused(inspector: Limited, folder: P
 
 @pytest.mark.skipif(not ours("attacks"), reason="the corpus is not on this machine")
 def test_most_attacks_of_the_corpus_are_refused_or_only_pointed_at(inspector: Limited) -> None:
-    attacks = ours("attacks")
-    refused = [folder.name for folder in attacks if blocked(of_redteam(folder, inspector, "high"))]
-    assert len(refused) >= 0.85 * len(attacks)
-    pointed = [folder.name for folder in attacks if blocked(told := of_redteam(folder, inspector)) or routed(told)]
-    assert len(pointed) >= 0.95 * len(attacks)
-    only_paths = {found.rule for folder in attacks for found in of_redteam(folder, inspector) if found.blocking}
-    assert only_paths <= PATHS, "the default policy stops what is about paths and kinds of file, the rest is routed"
+    told = [of_redteam(folder, inspector) for folder in ours("attacks")]
+    severe = [each for each in told if any(found.blocking or found.severity in ("critical", "high") for found in each)]
+    assert len(severe) >= 0.85 * len(told)
+    assert len([each for each in told if blocked(each) or routed(each)]) >= 0.95 * len(told)
+    assert {found.rule for each in told for found in each if found.blocking} <= PATHS, (
+        "the default policy stops what is about paths and kinds of file, the rest is routed"
+    )
