@@ -3,6 +3,10 @@
 A generation's proposals share one parent and are settled before the best is chosen, so that the same seed gives the
 same accepted edits however many workers there are. The proposing agent is always the base's own: a modified agent is
 measured and never asked to propose before a person approved it.
+
+Each comparison of noisy metrics claims its gain at the level that e-LOND gives it when it starts, so that of all that
+passes in the campaign few gains are false. What has been spent is counted from the ledger, a broken generation's
+comparisons included.
 """
 
 import hashlib
@@ -12,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer
+from harness.campaign.levels import compared, spent
 from harness.campaign.plan import Plan
 from harness.container import Limits, profile_for
 from harness.errors import EnvironmentFault, UsageError
@@ -20,6 +25,7 @@ from harness.ledger.events import CampaignFinished, CampaignStarted, CampaignSte
 from harness.patch import from_overlay
 from harness.pipeline import Draft, propose, run_many
 from harness.records import canonical_json, sha256
+from harness.stats.campaign import ELond
 from harness.target import AgentSection, TargetConfig
 from harness.trial.lab import Lab
 from harness.workspace import Workspace
@@ -51,6 +57,10 @@ class Campaign:
     best: str | None = None
     made: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    budget: ELond = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = self.plan.budget()
 
     def run(self) -> str:
         """Spends the budget; gives the campaign's id. What is in the ledger when it dies is kept, and resumed."""
@@ -84,13 +94,14 @@ class Campaign:
 
     def _begin(self, base: str) -> int:
         """Starts, or picks up the unfinished campaign of the same plan on the same base; gives the generation."""
-        plan = sha256(canonical_json(self.plan))
+        plan = self.work.store.put(canonical_json(self.plan))
         state = self.work.ledger.state
         for view in state.campaigns.values():
             if view.started.plan == plan and view.started.base == base and view.finished is None:
                 self.name, self.best = view.id, view.accepted
                 self.made = [name for step in state.steps(view.id) for name in step.proposals]
                 self._remember()
+                self.budget = spent(self.budget, compared(state.proposals.values(), view, self.plan))
                 return (view.generation or 0) + 1
         self.name = f"{self.plan.name}-{len(state.campaigns) + 1}"
         self.work.ledger.append(
@@ -117,8 +128,9 @@ class Campaign:
                 else:
                     yield view.id
 
-        for settled in run_many(self.work, self.lab, accepted_ones(), pool):
+        for settled in run_many(self.work, self.lab, accepted_ones(), pool, level=self._level):
             view = self.work.view(settled.event.id)
+            self.budget = spent(self.budget, () if settled.cached else (settled.event,))
             if view.state == "waiting":
                 passed.append(view)
             self._show(number, view)
@@ -127,6 +139,9 @@ class Campaign:
         self.best = accepted or self.best
         step = CampaignStepped(campaign=self.name, generation=number, proposals=tuple(names), accepted=accepted)
         self.work.ledger.append(step, self.work.clock())
+
+    def _level(self, _view: ProposalView) -> float:
+        return self.budget.level()
 
     def _proposals(self, generation: int, agent: BoxedAgent) -> Iterator[ProposalView]:
         """This generation's new proposals, each text asked for at most once in the campaign."""

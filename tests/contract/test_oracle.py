@@ -51,6 +51,7 @@ class Counter:
         return isinstance(other, Counter) and self.count == other.count
 """
 TESTS = """\
+import pathlib
 import pytest
 import calc
 
@@ -70,12 +71,20 @@ def test_callbacks():
 def test_objects():
     assert calc.Counter(1).add() == calc.Counter(2)
 
+def test_words():
+    assert pathlib.Path(calc.__file__).with_name("words.txt").read_text().split() == ["one", "two"]
+
 @pytest.mark.skip(reason="not yet")
 def test_later():
     assert False
 """
 INSIDE = """\
+import pathlib
 import calc
+
+def test_source():
+    assert "halve" in pathlib.Path(calc.__file__).read_text()
+    assert calc.Counter(2).add().count == 3
 
 def test_clock(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 5.0)
@@ -86,10 +95,12 @@ def test_reachable():
 """
 BASE = {
     "src/calc/__init__.py": CALC.encode(),
+    "src/calc/words.txt": b"one two",
     "tests/test_calc.py": TESTS.encode(),
     "tests/test_inside.py": INSIDE.encode(),
 }
 ORACLE = "tests/test_calc.py::test_"
+CLOCK, SOURCE = "tests/test_inside.py::test_clock", "tests/test_inside.py::test_source"
 
 
 @dataclasses.dataclass
@@ -101,8 +112,9 @@ class Bench:
     native: TestRun
     base: OracleBase
 
-    def ask(self, text: str) -> LanesRun:
+    def ask(self, text: str, **data: bytes) -> LanesRun:
         merge = {**BASE, "src/calc/__init__.py": text.encode()}
+        merge |= {f"src/calc/{name}.txt": value for name, value in data.items()}
         asked = dataclasses.replace(self.inputs, merge_commit="merge", read=reading({"base": BASE, "merge": merge}))
         return run_lanes(self.shop, asked, self.native, self.base)
 
@@ -146,7 +158,8 @@ def bench(engine: Engine) -> Iterator[Bench]:
 def test_the_base_fixes_the_lanes(bench: Bench) -> None:
     assert bench.base.why == ""
     assert {name for name in bench.native.report.ids if name not in bench.base.outcomes} == {
-        "tests/test_inside.py::test_clock"
+        CLOCK,
+        SOURCE,
     }
     assert bench.base.outcomes[f"{ORACLE}later"][0] == "skipped"
 
@@ -160,13 +173,14 @@ def test_the_candidate_never_lies_beside_the_tests_and_no_test_beside_the_candid
 def test_a_refactoring_is_verified_and_says_what_is_not(bench: Bench) -> None:
     tested = bench.ask(CALC.replace("number // 2", "number >> 1"))
     result = tested.result
-    assert (result.passed, result.expected, result.failed, result.verified) == (7, 7, (), 6)
-    assert result.unverified == ("tests/test_inside.py::test_clock",)
+    assert (result.passed, result.expected, result.failed, result.verified) == (9, 9, (), 7)
+    assert result.unverified == (CLOCK,)
+    assert result.corroborated == (SOURCE,)
     assert result.decided >= 1  # Counter's own __eq__
     assert tested.alarms == ()
     verdict, reasons = conclude((), result, ())
     assert verdict == "pass"
-    assert "1 of 7 tests are unverified" in reasons[1]
+    assert "1 of 9 tests are unverified" in reasons[1]
 
 
 def test_the_policy_says_whether_one_more_person_signs(bench: Bench) -> None:
@@ -175,7 +189,60 @@ def test_the_policy_says_whether_one_more_person_signs(bench: Bench) -> None:
     assert unverified(default, result) == ()
     (finding,) = unverified(strict, result)
     assert finding.rule in strict.second_reviewer_on
-    assert "tests/test_inside.py::test_clock" in finding.message
+    assert CLOCK in finding.message
+
+
+def test_the_base_says_why_a_test_does_not_cross_and_why_it_is_not_corroborated(bench: Bench) -> None:
+    assert "5.0" in bench.base.whys[CLOCK]
+    assert "FileNotFoundError" in bench.base.whys[SOURCE]
+    assert bench.base.untold[CLOCK] == "the base answers otherwise outside of the test"
+    assert set(bench.base.testimonies) >= {SOURCE}
+
+
+def test_an_answer_that_is_right_only_beside_the_tests_corroborates_nothing(bench: Bench) -> None:
+    """It passes in the candidate's process; a fresh worker, which has no pytest, hears the wrong answer."""
+    tested = bench.ask(
+        CALC.replace("self.count += 1", "self.count += 1 if 'pytest' in __import__('sys').modules else 2")
+    )
+    assert SOURCE not in tested.result.corroborated
+    assert SOURCE in (*tested.result.unverified, *tested.result.failed)
+
+
+FORGER = """
+import sys
+if "pytest" in sys.modules:
+    import _pytest.runner
+    real = _pytest.runner.CallInfo.from_call.__func__
+    def from_call(cls, func, when, reraise=None):
+        return real(cls, func if when != "call" else lambda: forge(func), when, reraise)
+    def forge(func):
+        try:
+            func()
+        except BaseException:
+            pass
+    _pytest.runner.CallInfo.from_call = classmethod(from_call)
+"""
+
+
+def test_an_outcome_forged_in_the_candidates_process_shows_itself_by_a_twin_that_passes(bench: Bench) -> None:
+    assert bench.base.must_fail >= {CLOCK, SOURCE}
+    tested = bench.ask(CALC.replace("return time.time()", "return 6.0") + FORGER)
+    assert {CLOCK, SOURCE} <= set(tested.result.failed)
+    assert (tested.result.corroborated, tested.result.unverified) == ((), ())
+    assert tested.alarms[0].kind == "forged outcome"
+
+
+def test_a_test_that_reads_data_of_the_scope_is_verified_until_a_candidate_changes_some(bench: Bench) -> None:
+    words = f"{ORACLE}words"
+    assert bench.base.with_data == (words,)
+    assert bench.ask(CALC).result.unverified == (CLOCK,)
+    changed = bench.ask(CALC, words=b"one  two")
+    assert (changed.result.failed, changed.result.missing) == ((), ())
+    assert changed.result.verified == 6
+    assert words in changed.result.unverified
+    assert bench.ask(CALC, words=b"three").result.failed == (words,)
+    added = bench.ask(CALC, more=b"x")
+    assert words in added.result.unverified
 
 
 def test_a_bug_fails_by_name_in_the_oracle_with_a_log(bench: Bench) -> None:

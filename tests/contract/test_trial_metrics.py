@@ -1,6 +1,7 @@
 """Metrics measured in real containers: scripts by pairs, benchmarks exactly."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,8 @@ from harness.repo import matches
 from harness.target import BenchEntry, MetricEntry, SandboxSection, TargetConfig, TargetSection
 from harness.trial.bench import BenchResult, BenchRunner
 from harness.trial.inputs import TrialInputs, scope_links
-from harness.trial.metrics import BenchArms, Measured, exact_baseline, measure_all, tie_breakers
-from harness.trial.script import NoRows, run_script
+from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all, tie_breakers
+from harness.trial.script import NoRows, Rows, Script, run_script
 
 pytestmark = pytest.mark.engine
 
@@ -42,7 +43,43 @@ for line in sys.stdin:
     print(json.dumps({"id": n, "body": body}), flush=True)
 """
 SLOW = "import time\ndef steps():\n    time.sleep(0.01)\n    return 100\ndef right(n):\n    return n % 2\n"
+PYTEST_BENCHMARK = """\
+import pytest, work
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.benchmark(group="right")
+def test_right(benchmark, n):
+    assert benchmark(work.right, n) == n % 2
+
+def test_steps(benchmark):
+    benchmark.extra_info["x"] = 1
+    assert benchmark.pedantic(work.steps, setup=lambda: ((), {}), rounds=2) == 100
+
+def test_without():
+    assert work.right(1) == 1
+"""
+ASV = """\
+import work
+
+class Right:
+    params = [[1, 2], ["a", "b"]]
+    param_names = ["n", "word"]
+    def setup(self, n, word):
+        if (n, word) == (2, "b"):
+            raise NotImplementedError
+        self.n = n
+    def time_right(self, n, word):
+        work.right(self.n)
+    def track_right(self, n, word):
+        return work.right(n)
+
+def time_steps():
+    work.steps()
+"""
 BASE = {
+    "bench/pb/test_speed.py": PYTEST_BENCHMARK.encode(),
+    "bench/speed/__init__.py": b"",
+    "bench/speed/right.py": ASV.encode(),
     "bench/bench.py": SCRIPT.encode(),
     "bench/judge.py": JUDGE.encode(),
     "src/work/__init__.py": SLOW.encode(),
@@ -115,11 +152,26 @@ def test_a_faster_candidate_wins_by_pairs(engine: Engine) -> None:
     (effect,) = result.effects
     assert effect.outcome == "win"
     assert effect.estimate > 0.2
-    assert effect.low is not None
+    assert effect.low is None or effect.low < effect.estimate < effect.high  # seven pairs can win and bound nothing
     assert 7 <= effect.pairs <= 20
+    assert len(effect.path) == effect.pairs
     assert len(result.trials) == 2 * effect.pairs
     assert {trial.arm for trial in result.trials} == {"baseline", "candidate"}
     assert len(result.differences["seconds"]) == effect.pairs
+    assert [(alarm.kind, alarm.detail.split(":")[0]) for alarm in result.alarms] == [("read inside", "seconds")]
+
+
+def test_a_gain_is_one_over_the_parent_where_there_is_one(engine: Engine) -> None:
+    """The candidate is as fast as its parent and ten times faster than the base: it has gained nothing itself."""
+    steps = tuple(m.model_copy(update={"exact": False, "pairs": 3}) for m in COUNTED)
+    fast = SLOW.replace("100", "10")
+    inputs = inputs_for(engine, fast, steps)
+    read = inputs.read
+    trees = {"parent": "merge", "base": "base", "merge": "merge"}
+    inputs = replace(inputs, read=lambda commit, patterns: read(trees[commit], patterns))
+    for over, estimate in (("", 90.0), ("parent", 0.0)):
+        (effect,) = measure_all(engine, inputs, {}, Terms(over=over)).effects
+        assert (effect.estimate, effect.over) == (estimate, over)
 
 
 def test_a_candidate_that_breaks_the_script_is_worse(engine: Engine) -> None:
@@ -131,9 +183,38 @@ def test_a_candidate_that_breaks_the_script_is_worse(engine: Engine) -> None:
 def test_an_added_row_spoils_the_run(engine: Engine) -> None:
     row = """print('{"metric": "seconds", "task": "all", "seed": 1, "value": 0.000001}')\n"""
     inputs = inputs_for(engine, SLOW + row, TIMED)
-    rows = run_script(engine, inputs, "bench/bench.py", "candidate", inputs.read("merge", ("src/work",)))
+    rows = run_script(engine, inputs, Script(path="bench/bench.py"), "candidate", inputs.read("merge", ("src/work",)))
     assert isinstance(rows, NoRows)
     assert "twice" in rows.why
+
+
+def test_a_pytest_benchmark_suite_is_a_metric_source(engine: Engine) -> None:
+    suite = metric("seconds", kind="time", run="bench/pb", suite="pytest-benchmark")
+    inputs = inputs_for(engine, SLOW, (suite,))
+    script = Script(path="bench/pb", suite="pytest-benchmark", metrics={"seconds": "time"})
+    rows = run_script(engine, inputs, script, "candidate", inputs.read("merge", ("src/work",)))
+    assert isinstance(rows, Rows), rows
+    tasks = rows.values["seconds"]
+    assert sorted(task.rpartition("::")[2] for task in tasks) == ["test_right[1]", "test_right[2]", "test_steps"]
+    assert all(0 < value < 10 for seeds in tasks.values() for value in seeds.values())
+    assert next(seeds[""] for task, seeds in tasks.items() if "steps" in task) >= 0.01
+    broken = run_script(engine, inputs, script, "candidate", {"src/work/__init__.py": b"def right(n): return 7\n"})
+    assert isinstance(broken, NoRows)
+
+
+def test_an_asv_suite_is_a_metric_source(engine: Engine) -> None:
+    wanted = {"seconds": "time", "right": "score"}
+    inputs = inputs_for(
+        engine, SLOW, tuple(metric(n, kind=k, run="bench/speed", suite="asv") for n, k in wanted.items())
+    )
+    script = Script(path="bench/speed", suite="asv", metrics=wanted)
+    rows = run_script(engine, inputs, script, "candidate", inputs.read("merge", ("src/work",)))
+    assert isinstance(rows, Rows), rows
+    where = "speed.right.Right"
+    combinations = [f"{where}.time_right({n}, {word!r})" for n, word in ((1, "a"), (1, "b"), (2, "a"))]
+    assert sorted(rows.values["seconds"]) == [*combinations, "speed.right.time_steps"]
+    tracked = {task.rpartition(".")[2]: seeds[""] for task, seeds in rows.values["right"].items()}
+    assert tracked == {"track_right(1, 'a')": 1.0, "track_right(1, 'b')": 1.0, "track_right(2, 'a')": 0.0}
 
 
 def test_a_counted_script_is_compared_exactly_and_confirmed(engine: Engine) -> None:
@@ -159,6 +240,45 @@ def test_a_benchmark_is_compared_exactly_with_ties_broken(
     assert [effect.outcome for effect in result.effects] == outcomes
     assert result.results["b"].total("cost") == result.effects[1].candidate
     assert tie_breakers(BENCHED) == {"cost"}
+
+
+BUSY = """\
+import time, resource
+burn, real = time.process_time, time.sleep
+time.perf_counter = time.monotonic = time.process_time = lambda: 0.0  # what is read outside does not care
+resource.getrusage = None
+def steps():
+    until = burn() + 0.1
+    while burn() < until:
+        pass
+    real(0.1)
+    steps.kept = bytearray(64 << 20)
+    return 100
+def right(n):
+    return n % 2
+"""
+COSTLY = tuple(metric(kind, kind=kind, bench="b", pairs=20) for kind in ("time", "cpu", "memory"))
+
+
+def test_costs_are_read_where_the_candidate_has_no_say(engine: Engine) -> None:
+    inputs = inputs_for(engine, BUSY, COSTLY)
+    patient = BENCH.model_copy(update={"timeout": 30.0, "total": 90.0})
+    with BenchRunner(engine, inputs, patient, ahead=0) as runner:
+        costs = [runner.measure(inputs.read(commit, BENCH.ships)).outside for commit in ("base", "merge")]
+    light, heavy = costs
+    assert light.keys() == heavy.keys() == {"time", "cpu", "memory"}
+    assert heavy["time"] >= 3 * 0.2  # three questions, each with a tenth of a second of work and one of sleep
+    assert heavy["cpu"] >= 3 * 0.1
+    assert heavy["memory"] >= 64 << 20
+    assert light["memory"] < heavy["memory"]
+
+
+@pytest.mark.soak
+def test_outside_costs_are_compared_by_pairs(engine: Engine) -> None:
+    result = measured(engine, BUSY, COSTLY)
+    assert [effect.outcome for effect in result.effects] == ["worse", "worse", "worse"]
+    assert {effect.pairs for effect in result.effects} < set(range(5, 21))
+    assert all(effect.baseline is not None and effect.candidate > effect.baseline for effect in result.effects)
 
 
 def test_a_win_that_does_not_repeat_is_none(engine: Engine, base_result: BenchResult) -> None:

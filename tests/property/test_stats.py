@@ -150,7 +150,7 @@ def test_interval_covers_at_the_stopping_time() -> None:
         next(x for x in series if comparison.add(float(x)) is not None)
         result = comparison.result()
         misses += not ((result.low or -np.inf) <= effect <= (result.high or np.inf))
-    assert misses <= 60 * binomial_ceiling(2 * ALPHA, 60)
+    assert misses <= 60 * binomial_ceiling(ALPHA, 60)
 
 
 def test_losers_stop_early() -> None:
@@ -162,6 +162,20 @@ def test_losers_stop_early() -> None:
         assert comparison.outcome == "worse"
         used.append(len(comparison.differences))
     assert np.mean(used) < 15
+
+
+def test_seeds_are_no_pairs_of_their_own() -> None:
+    """What a change does to a task is shared by the task's seeds; each seed for itself is the negative control."""
+    rng = np.random.default_rng(20)
+    by_task, by_seed = 0, 0
+    for _ in range(400):
+        shift = rng.normal(0, 0.5, (40, 1))  # on average over tasks there is no effect
+        arms = [rng.random((40, 10)) < np.clip(0.5 + sign * shift, 0, 1) for sign in (0, 1)]
+        d = arms[1].astype(float) - arms[0].astype(float)
+        by_task += discordant_e(d.mean(axis=1)) >= 1 / ALPHA
+        by_seed += discordant_e(d.ravel()) >= 1 / ALPHA
+    assert by_task / 400 <= binomial_ceiling(ALPHA, 400)
+    assert by_seed / 400 > 0.18
 
 
 @given(st.integers(1, 8))

@@ -227,3 +227,24 @@ def test_then_names_an_exact_metric_of_the_same_bench():
             parse_config(BASE + BENCH + solved + wrong)
     with pytest.raises(UsageError, match="circle"):
         parse_config(BASE + BENCH + solved + other + 'exact = true\nthen = "solved"\n')
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({"suite": "pytest-benchmark"}, True),
+        ({"suite": "asv"}, True),
+        ({"suite": "asv", "kind": "score"}, True),
+        ({"suite": "pytest-benchmark", "kind": "score"}, False),
+        ({"suite": "asv", "kind": "memory"}, False),
+    ],
+)
+def test_a_suite_gives_only_what_it_has(changes: dict[str, str], fits: bool) -> None:
+    lines = {"name": "m", "kind": "time", "direction": "lower", "run": "bench", **changes}
+    text = '[target]\nsource = ["src"]\ntests = ["tests"]\n[[metric]]\n'
+    text += "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+    if fits:
+        assert parse_config(text).metrics[0].suite == changes["suite"]
+    else:
+        with pytest.raises(UsageError, match=r"m\.suite: found"):
+            parse_config(text)

@@ -13,12 +13,13 @@ from harness.target import MetricEntry
 from harness.trial.bench import BenchResult
 from harness.trial.exact import exact_effects
 from harness.trial.inputs import import_roots, parse_object
-from harness.trial.noisy import Series, coin, compare_noisy, compare_pass_fail
+from harness.trial.noisy import Conditions, Series, coin, compare_noisy, compare_pass_fail
 from harness.trial.report import Listener, SessionReport
 from harness.trial.script import NoRows, Rows, read_rows
 
 WORD = b"0123"
 SECRET = b"secret"
+TERMS = Conditions(0.05, SECRET)
 IDS = ["t.py::a", "t.py::b"]
 
 
@@ -166,40 +167,99 @@ class Bench:
         self.order.append(arm)
         drift = 1 + len(self.order) / 50
         rows = {task: {"1": self.costs[arm] * drift * self.random.lognormvariate(0, self.spread)} for task in "ab"}
-        return Rows(values={self.name: rows}, seconds=1.0)
+        return Rows(values={self.name: rows})
 
 
 def test_noisy_outcomes_and_the_logged_order() -> None:
-    better = Bench({"baseline": 1.0, "candidate": 0.8})
-    series = compare_noisy((metric("t"),), better, 0.05, SECRET, {})
+    better = Bench({"baseline": 1.0, "candidate": 0.85})
+    series = compare_noisy((metric("t"),), better, TERMS)
     (effect,) = series.effects
     assert effect.outcome == "win"
-    assert effect.estimate == pytest.approx(0.22, abs=0.08)
+    assert effect.estimate == pytest.approx(0.16, abs=0.08)
     assert effect.low is not None
-    assert effect.low > 0
+    assert effect.high is not None
+    assert effect.low < 0.16 < effect.high
     assert effect.pairs < 30
     assert better.order[::2] == ["baseline" if coin(SECRET, n) else "candidate" for n in range(effect.pairs)]
     log = json.loads(series.blobs[-1])
     assert log["secret"] == SECRET.hex()
     assert [pair["first"] for pair in log["pairs"]] == better.order[::2]
     assert log["differences"]["t"] == series.differences["t"]
-    worse = compare_noisy((metric("t"),), Bench({"baseline": 1.0, "candidate": 1.3}), 0.05, SECRET, {})
+    worse = compare_noisy((metric("t"),), Bench({"baseline": 1.0, "candidate": 1.3}), TERMS)
     assert worse.effects[0].outcome == "worse"
-    equal = compare_noisy((metric("t", effect=0.2),), Bench({"baseline": 1.0, "candidate": 1.0}), 0.05, SECRET, {})
+    equal = compare_noisy((metric("t", effect=0.2),), Bench({"baseline": 1.0, "candidate": 1.0}), TERMS)
     assert equal.effects[0].outcome == "no worse"
     higher = metric("t", kind="score", direction="higher")
-    scored = compare_noisy((higher,), Bench({"baseline": 1.0, "candidate": 2.0}), 0.05, SECRET, {})
+    scored = compare_noisy((higher,), Bench({"baseline": 1.0, "candidate": 2.0}), TERMS)
     assert scored.effects[0].outcome == "win"
 
 
+def continuing(first: Series, alpha: float = 0.05) -> Conditions:
+    return Conditions(alpha, SECRET, {name: tuple(d) for name, d in first.differences.items()}, attempt=1)
+
+
 def test_an_open_comparison_is_continued_not_restarted() -> None:
-    first = compare_noisy((metric("t", pairs=3),), Bench({"baseline": 1.0, "candidate": 0.9}), 0.05, SECRET, {})
-    assert first.effects[0].outcome == "inconclusive"
-    bench = Bench({"baseline": 1.0, "candidate": 0.9})
-    again = compare_noisy((metric("t"),), bench, 0.05, SECRET, {"t": tuple(first.differences["t"])})
+    entry = metric("t", pairs=5)  # five pairs cannot win: the same comparison gets five more, and five more
+    series = compare_noisy((entry,), Bench({"baseline": 1.0, "candidate": 0.9}), TERMS)
+    assert (series.effects[0].outcome, series.effects[0].pairs) == ("inconclusive", 5)
+    for run in (1, 2, 3):
+        before = series
+        bench = Bench({"baseline": 1.0, "candidate": 0.9})
+        series = compare_noisy((entry,), bench, continuing(before))
+        (effect,) = series.effects
+        assert effect.pairs == 5 * run + len(bench.order) // 2
+        assert series.differences["t"][: 5 * run] == before.differences["t"]
+        assert effect.path[: 5 * run] == before.effects[0].path
+        if effect.outcome == "win":
+            break
+    assert effect.outcome == "win"
+    assert effect.e_value >= 20
+    assert json.loads(series.blobs[-1])["earlier"] == {"t": 5 * run}
+
+
+def test_a_decided_comparison_stays_decided_and_takes_no_more_pairs() -> None:
+    won = compare_noisy((metric("t"),), Bench({"baseline": 1.0, "candidate": 0.8}), TERMS)
+    bench = Bench({"baseline": 1.0, "candidate": 2.0})
+    again = compare_noisy((metric("t"),), bench, continuing(won))
+    assert bench.order == []
     assert again.effects[0].outcome == "win"
-    assert again.effects[0].pairs == 3 + len(bench.order) // 2
-    assert again.differences["t"][:3] == first.differences["t"]
+    assert again.effects[0].pairs == won.effects[0].pairs
+
+
+def test_a_spent_budget_lets_nothing_win() -> None:
+    bench = Bench({"baseline": 1.0, "candidate": 0.5})
+    (effect,) = compare_noisy((metric("t", pairs=20),), bench, Conditions(0.0, SECRET)).effects
+    assert effect.outcome == "no worse"
+    assert (effect.alpha, effect.pairs) == (0.0, 20)
+
+
+def test_a_comparison_that_needs_a_win_ends_when_there_can_be_none() -> None:
+    def pairs(*, needs_win: bool, candidate: float = 1.0) -> tuple[str, bool, int]:
+        terms = Conditions(0.05, SECRET, needs_win=needs_win)
+        bench = Bench({"baseline": 1.0, "candidate": candidate}, spread=0.2)
+        (effect,) = compare_noisy((metric("t", effect=0.3, margin=0.02),), bench, terms).effects
+        return effect.outcome, effect.futile, effect.pairs
+
+    outcome, futile, used = pairs(needs_win=True)
+    assert (outcome, futile) == ("inconclusive", True)
+    assert pairs(needs_win=False)[2] > used
+    assert pairs(needs_win=True, candidate=0.5)[0] == "win"
+
+
+def test_a_guardrail_does_not_keep_a_hopeless_claim_going() -> None:
+    class Two(Bench):
+        def __call__(self, arm: Arm) -> Rows | NoRows:
+            rows = super().__call__(arm)
+            assert isinstance(rows, Rows)
+            wild = {"x": {"1": 5.0 + 10 * self.random.random()}}
+            return rows.model_copy(update={"values": {**rows.values, "wild": wild}})
+
+    both = (metric("t", effect=0.3), metric("wild", role="guardrail", margin=0.001))
+    series = compare_noisy(both, Two({"baseline": 1.0, "candidate": 1.0}), Conditions(0.05, SECRET, needs_win=True))
+    speed, guard = series.effects
+    assert speed.outcome == "no worse" or speed.futile
+    assert guard.outcome == "inconclusive"
+    assert (guard.alpha, guard.pairs) == (None, speed.pairs)
 
 
 def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
@@ -211,7 +271,7 @@ def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
             return rows.model_copy(update={"values": {**rows.values, "flat": flat}})
 
     both = (metric("t"), metric("flat", pairs=25))
-    series = compare_noisy(both, Two({"baseline": 1.0, "candidate": 0.5}), 0.05, SECRET, {})
+    series = compare_noisy(both, Two({"baseline": 1.0, "candidate": 0.5}), TERMS)
     quick, slow = series.effects
     assert quick.outcome == "win"
     assert quick.pairs < slow.pairs
@@ -220,7 +280,7 @@ def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
 def broken(arm_broken: Arm) -> Series:
     bench = Bench({"baseline": 1.0, "candidate": 1.0})
     return compare_noisy(
-        (metric("t"),), lambda arm: NoRows(why="exit status 1") if arm == arm_broken else bench(arm), 0.05, SECRET, {}
+        (metric("t"),), lambda arm: NoRows(why="exit status 1") if arm == arm_broken else bench(arm), TERMS
     )
 
 
@@ -230,21 +290,19 @@ def test_who_breaks_the_benchmark_pays_for_it() -> None:
     assert "exit status 1" in broken("baseline").alarms[0].detail
     fewer = compare_noisy(
         (metric("t"),),
-        lambda arm: Rows(values={"t": {task: {"1": 1.0} for task in ("a" if arm == "candidate" else "ab")}}, seconds=1),
-        0.05,
-        SECRET,
-        {},
+        lambda arm: Rows(values={"t": {task: {"1": 1.0} for task in ("a" if arm == "candidate" else "ab")}}),
+        TERMS,
     )
     assert fewer.effects[0].outcome == "worse"
 
 
 def test_an_unprinted_time_is_the_hosts_clock() -> None:
     series = compare_noisy(
-        (metric("wall"),), lambda arm: Rows(values={}, seconds=1.0 if arm == "baseline" else 0.5), 0.05, SECRET, {}
+        (metric("wall"),), lambda arm: Rows(values={}, outside={"time": 1.0 if arm == "baseline" else 0.5}), TERMS
     )
     assert series.effects[0].outcome == "win"
     assert series.effects[0].baseline == 1.0
-    missing = compare_noisy((metric("m", kind="memory"),), lambda _: Rows(values={}, seconds=1.0), 0.05, SECRET, {})
+    missing = compare_noisy((metric("m", kind="memory"),), lambda _: Rows(values={}, outside={"time": 1.0}), TERMS)
     assert missing.effects[0].outcome in ("worse", "inconclusive")
 
 
@@ -254,12 +312,10 @@ def test_pass_fail_runs_both_orders_and_counts_tasks() -> None:
     def run(arm: Arm) -> Rows:
         order.append(arm)
         solved = 30 if arm == "candidate" else 15
-        return Rows(
-            values={"ok": {f"t{n}": {"1": float(n < solved), "2": float(n < solved)} for n in range(40)}}, seconds=1
-        )
+        return Rows(values={"ok": {f"t{n}": {"1": float(n < solved), "2": float(n < solved)} for n in range(40)}})
 
     entry = metric("ok", kind="pass_fail", direction="higher")
-    (effect,) = compare_pass_fail((entry,), run, 0.05, SECRET).effects
+    (effect,) = compare_pass_fail((entry,), run, TERMS).effects
     assert (effect.outcome, effect.pairs) == ("win", 40)
     assert effect.estimate == pytest.approx(15 / 40)
     assert len(order) == 4
@@ -277,6 +333,21 @@ def test_pass_fail_runs_both_orders_and_counts_tasks() -> None:
 )
 def test_rows_that_are_none(line: bytes) -> None:
     assert isinstance(read_rows(line), str)
+
+
+def test_tasks_asked_again_have_a_smaller_level() -> None:
+    def run(arm: Arm) -> Rows:
+        solved = 7 if arm == "candidate" else 0
+        return Rows(values={"ok": {f"t{n}": {"1": float(n < solved)} for n in range(12)}})
+
+    entry = metric("ok", kind="pass_fail", direction="higher")
+    outcomes = [
+        compare_pass_fail((entry,), run, Conditions(0.05, SECRET, attempt=attempt)).effects[0] for attempt in (0, 1)
+    ]
+    assert [effect.alpha for effect in outcomes] == pytest.approx([0.04, 0.008])
+    assert outcomes[0].e_value == outcomes[1].e_value
+    assert 25 <= outcomes[0].e_value < 125
+    assert [effect.outcome for effect in outcomes] == ["win", "no worse"]
 
 
 def test_rows_among_other_output() -> None:

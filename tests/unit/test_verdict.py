@@ -55,6 +55,18 @@ def test_each_veto_has_its_word() -> None:
     assert conclude((finding(True),), GREEN, (), ("the engine went away",))[0] == "fail"
 
 
+def test_a_claim_that_cannot_win_any_more_fails_instead_of_staying_open() -> None:
+    hopeless = effect("inconclusive").model_copy(update={"futile": True})
+    open_guard = effect("inconclusive", "size", "guardrail")
+    assert conclude((), GREEN, (hopeless, open_guard), claims_gain=True) == (
+        "fail",
+        ("it claims a gain, and speed gains less than was sought",),
+    )
+    assert conclude((), GREEN, (hopeless, effect("inconclusive", "other")), claims_gain=True)[0] == "inconclusive"
+    assert conclude((), GREEN, (hopeless, effect("win", "other")), claims_gain=True)[0] == "inconclusive"
+    assert conclude((), GREEN, (hopeless,))[0] == "inconclusive"
+
+
 def test_a_claim_needs_a_win() -> None:
     assert conclude((), GREEN, (effect("no worse"),), claims_gain=True)[0] == "fail"
     assert conclude((), GREEN, (), claims_gain=True)[0] == "fail"
