@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Literal, assert_never
 
 from harness.patch import Malformed, from_overlay
-from harness.policy import Policy, check, refusal
-from harness.records import Alarm, Finding, Patch, TestsResult
+from harness.policy import Policy, check, meaning, refusal
+from harness.records import Alarm, Finding, Patch, Semantic, TestsResult
 from harness.workspace import Rules, Workspace
 
 Kind = Literal["agent", "person"]
@@ -36,6 +36,17 @@ def landing(work: Workspace, tip: str, merge: str) -> Patch | Malformed:
     after = dict(work.repo.read_matching(merge, changed)) if changed else {}
     gone = tuple(path for path in changed if path not in after)
     return from_overlay(after, gone, lambda path: work.repo.read(tip, path))
+
+
+def meaning_of(work: Workspace, patch: Patch | Malformed, rules: Rules) -> Semantic | None:
+    """What a patch means, by name; None when it is no patch. What people allow to be imported is marked so."""
+    match patch:
+        case Malformed():
+            return None
+        case Patch(edits=edits):
+            return meaning(edits, (*rules.policy.imports, *rules.config.policy.imports), work.inspector)
+        case _:
+            assert_never(patch)
 
 
 def unverified(policy: Policy, tests: TestsResult) -> tuple[Finding, ...]:

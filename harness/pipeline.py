@@ -7,16 +7,16 @@ Every rule comes from the base commit. A stage takes one record and returns the 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from pydantic import TypeAdapter
 
 from harness.errors import RefusedError, UsageError
 from harness.judgement import findings as judged
-from harness.judgement import landing, routed, unverified
+from harness.judgement import landing, meaning_of, routed, unverified
 from harness.ledger import ProposalView
 from harness.ledger.events import ProposeAccepted, ProposeIntended, ProposeRefused, RunFinished, RunIntended
 from harness.patch import Malformed
@@ -29,6 +29,7 @@ from harness.records import (
     Patch,
     Proposal,
     Record,
+    Semantic,
     canonical_json,
     sha256,
 )
@@ -50,6 +51,9 @@ RUNNABLE = (
     "changes",
     "deferred",
 )
+
+LEVEL = 0.05  # of a win outside a campaign
+Level = Callable[[ProposalView], float]
 
 _patch_adapter: TypeAdapter[Patch | Malformed] = TypeAdapter(Patch | Malformed)
 
@@ -80,6 +84,7 @@ class Prepared:
     tree: str
     findings: tuple[Finding, ...]
     question: Question
+    semantic: Semantic | None
 
 
 class Settled(Record):
@@ -95,6 +100,10 @@ class Executed:
 
     prepared: Prepared
     examined: Examined
+
+
+def _usual(_view: ProposalView) -> float:
+    return LEVEL
 
 
 def propose(work: Workspace, draft: Draft) -> ProposalView:
@@ -120,15 +129,22 @@ def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Set
 
 
 def run_many(
-    work: Workspace, lab: Lab, proposals: Iterable[str], pool: Executor, *, again: bool = False
+    work: Workspace,
+    lab: Lab,
+    proposals: Iterable[str],
+    pool: Executor,
+    *,
+    again: bool = False,
+    level: Level = _usual,
 ) -> Iterator[Settled]:
     """Runs several, in the pool's threads, and settles them in the order given.
 
-    Noisy metrics are measured alone: where the base has any, one proposal runs at a time.
+    Noisy metrics are measured alone: where the base has any, one proposal runs at a time. `level` is asked when a
+    comparison starts, after all before it have been settled, and says at what error rate a win is declared.
     """
     running: deque[Settled | Future[Executed]] = deque()
     for name in proposals:
-        made = prepare(work, name, again=again)
+        made = prepare(work, name, again=again, level=level)
         if isinstance(made, Settled):
             running.append(made)
             continue
@@ -141,8 +157,11 @@ def run_many(
     yield from _settled(work, running)
 
 
-def prepare(work: Workspace, proposal: str, *, again: bool = False) -> Prepared | Settled:
-    """Makes the merge commit that would land, and judges it by the tip's policy; writes the intent."""
+def prepare(work: Workspace, proposal: str, *, again: bool = False, level: Level = _usual) -> Prepared | Settled:
+    """Makes the merge commit that would land, and judges it by the tip's policy; writes the intent.
+
+    An open question keeps the level that it started with.
+    """
     view = work.view(proposal)
     if view.state == "refused":
         return _refused(work, view)
@@ -164,7 +183,10 @@ def prepare(work: Workspace, proposal: str, *, again: bool = False) -> Prepared 
         case Conflict():
             return _unmergeable(work, view, tip, rules, made)
         case Merged():
-            return _prepared(work, view, tip, rules, made)
+            question = _question(work, view, rules, tip, made.commit)
+            if any(not metric.exact for metric in rules.config.metrics):
+                question = replace(question, level=level(view))
+            return _prepared(work, view, rules, made, _continued(work, view, rules, question))
         case _:
             assert_never(made)
 
@@ -214,7 +236,11 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         reasons=reasons,
         log=work.store.put(seen.log) if seen.log else "",
         differences=dict(seen.differences),
+        level=made.question.level,
+        attempt=made.question.attempt,
+        coins=seen.coins,
         replay=seen.replay,
+        semantic=made.semantic,
         artifacts=tuple(
             ArtifactEntry(path=found.path, digest=work.store.put(found.data), size=len(found.data))
             for found in seen.artifacts
@@ -229,7 +255,7 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         verdict=verdict,
         reasons=reasons,
         tests=seen.tests,
-        effects=seen.effects,
+        effects=tuple(effect.model_copy(update={"path": ()}) for effect in seen.effects),
         evidence=work.store.put_evidence(evidence),
         policy=made.rules.policy_digest,
     )
@@ -287,13 +313,32 @@ def _commit(work: Workspace, number: str, draft: Proposal, patch: Patch) -> Cand
     return Candidate(proposal=number, base=draft.base, commit=commit, tree=tree, branch=branch)
 
 
-def _earlier(work: Workspace, view: ProposalView, tip: str, rules: Rules) -> Mapping[str, tuple[float, ...]]:
-    """The pairs of an inconclusive run of the same question: its e-process goes on, and never starts anew."""
+def _question(work: Workspace, view: ProposalView, rules: Rules, tip: str, merge: str) -> Question:
+    parent = work.view(view.proposal.parent) if view.proposal.parent else None
+    return Question(
+        base=tip,
+        merge=merge,
+        parent=parent.candidate.commit if parent and parent.candidate else None,
+        config=rules.config,
+        claims_gain=view.proposal.claims_gain,
+        declares=view.proposal.declares,
+    )
+
+
+def _continued(work: Workspace, view: ProposalView, rules: Rules, question: Question) -> Question:
+    """With the pairs of the last run of the same question: its e-process goes on, at its own level, never anew.
+
+    What the pairs have decided stays so, and what only ran out of pairs gets as many again: asking often does not help.
+    """
     last = view.run
-    if last is None or last.verdict != "inconclusive" or last.evidence is None:
-        return {}
-    same = last.tip == tip and last.policy == rules.policy_digest
-    return work.store.evidence(last.evidence).differences if same else {}
+    if last is None or last.evidence is None:
+        return question
+    earlier = work.store.evidence(last.evidence)
+    asked = (last.tip, last.policy, earlier.config)
+    if asked != (question.base, rules.policy_digest, rules.config_digest):
+        return question
+    level = question.level if earlier.level is None else earlier.level
+    return replace(question, earlier=earlier.differences, attempt=earlier.attempt + 1, level=level)
 
 
 def _known(view: ProposalView, tip: str, rules: Rules) -> RunFinished | None:
@@ -340,23 +385,16 @@ def _unmergeable(work: Workspace, view: ProposalView, tip: str, rules: Rules, co
     return Settled(event=event, cached=False)
 
 
-def _prepared(work: Workspace, view: ProposalView, tip: str, rules: Rules, made: Merged) -> Prepared:
+def _prepared(work: Workspace, view: ProposalView, rules: Rules, made: Merged, question: Question) -> Prepared:
     """The complete question: what is tested is what would land, its ancestors' changes included, judged once more."""
-    parent = work.view(view.proposal.parent) if view.proposal.parent else None
+    patch = landing(work, question.base, made.commit)
     return Prepared(
         proposal=view.id,
         rules=rules,
-        tip=tip,
+        tip=question.base,
         merge=made.commit,
         tree=made.tree,
-        findings=judged(work, landing(work, tip, made.commit), rules, view.proposal.author),
-        question=Question(
-            base=tip,
-            merge=made.commit,
-            parent=parent.candidate.commit if parent and parent.candidate else None,
-            config=rules.config,
-            claims_gain=view.proposal.claims_gain,
-            earlier=_earlier(work, view, tip, rules),
-            declares=view.proposal.declares,
-        ),
+        findings=judged(work, patch, rules, view.proposal.author),
+        question=question,
+        semantic=meaning_of(work, patch, rules),
     )

@@ -38,11 +38,14 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Any) -> bytes:
     """Bytes of a JSON value that do not depend on key order or layout (UTF-8, sorted keys, no spaces, no NaN)."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def sha256(data: bytes) -> str:
@@ -141,7 +144,12 @@ class TestsResult(Record):
 
 
 class Effect(Record):
-    """One metric's paired difference, signed so that positive is better, in log-ratio or the metric's own unit."""
+    """One metric's paired difference, signed so that positive is better, in log-ratio or the metric's own unit.
+
+    `alpha` is the level at which a win is declared (in a campaign, e-LOND's), None where none can be or none is needed.
+    `futile`: a gain of the smallest effect sought is refuted. `path` is the e-value after each pair, which the ledger's
+    events leave to the evidence. `over` is the commit that it was compared with, where that is not the base.
+    """
 
     metric: str
     unit: str
@@ -156,6 +164,10 @@ class Effect(Record):
     e_value: float | None
     pairs: int
     outcome: EffectOutcome
+    alpha: float | None = None
+    futile: bool = False
+    path: tuple[float, ...] = ()
+    over: str = ""
 
 
 class Alarm(Record):
@@ -228,6 +240,55 @@ class Replayed(Record):
     why: str = ""
 
 
+ChangeKind = Literal[
+    "added", "removed", "moved", "renamed", "signature", "defaults", "decorators", "bases", "raises", "excepts",
+    "returns", "calls",
+]  # fmt: skip
+CapabilityKind = Literal[
+    "process", "network", "filesystem", "eval", "ctypes", "pickle", "introspection", "test configuration"
+]
+
+
+class SemanticChange(Record):
+    """What became of one function or class, or of the module's own code (`<module>`); texts are the candidate's.
+
+    `before` and `after` are what is gone and what is new: a signature, exceptions, return values, calls.
+    """
+
+    path: str
+    line: int
+    name: str
+    kind: ChangeKind
+    before: str = ""
+    after: str = ""
+
+
+class CapabilityChange(Record):
+    """A reach that the code gained, or lost (`gone`). `declared`: people allow its module to be imported."""
+
+    kind: CapabilityKind
+    name: str
+    path: str
+    line: int
+    gone: bool = False
+    declared: bool = False
+
+
+class Semantic(Record):
+    """What a patch means, by name, with imports and aliases followed; `files` Python files were compared.
+
+    `unresolved` are new calls of which nobody can say where they lead, `faults` files that could not be read, `more`
+    counts what was left out for want of room: what is not known is said.
+    """
+
+    files: int = 0
+    changes: tuple[SemanticChange, ...] = ()
+    capabilities: tuple[CapabilityChange, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    more: int = 0
+
+
 RemovedKind = Literal["container", "image", "result", "evidence", "file"]
 
 
@@ -249,7 +310,8 @@ class ArtifactEntry(Record):
 
 class Evidence(Record):
     """The bundle behind a verdict; its digest is the SHA-256 of its canonical JSON. `log` names the tests' output,
-    `differences` are the pairs of noisy metrics, which a later run of an open question continues.
+    `differences` are the pairs of noisy metrics, which a later run of an open question continues, at the same `level`;
+    `attempt` counts the runs that it continues. `coins` name the logs of the coin flips.
     """
 
     schema_: Literal["holdpoint/evidence/1"] = Field("holdpoint/evidence/1", alias="schema")
@@ -274,11 +336,46 @@ class Evidence(Record):
     reasons: tuple[str, ...]
     log: str = ""
     differences: dict[str, tuple[float, ...]] = {}
+    level: float | None = None
+    attempt: int = 0
+    coins: tuple[str, ...] = ()
     artifacts: tuple[ArtifactEntry, ...] = ()
     replay: Replayed | None = None
+    semantic: Semantic | None = None
     finished: datetime
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class LineComment(Record):
+    """A person's words about one line of a difference, on its new side or, where it was removed, its old one."""
+
+    path: str
+    line: int
+    side: Literal["new", "old"]
+    text: str
+
+
+class Reviewed(Record):
+    """What a person was shown (`view`: digest of the sheet, by which `version`) and did: telemetry, no safeguard.
+
+    `acknowledged` names findings, `nominated` the hunk (`path:line`) that was thought the most suspicious. Times are
+    seconds: in all, and for each hunk of the difference.
+    """
+
+    view: str
+    version: str
+    mode: Literal["screen", "plain"]
+    hunks: int
+    seen: int
+    acknowledged: tuple[str, ...] = ()
+    first_verdict: int | None = None
+    nominated: str = ""
+    seconds: float = 0.0
+    hunk_seconds: tuple[float, ...] = ()
+
+
+RejectCategory = Literal["", "gaming", "harmful", "wrong", "unclear", "unneeded", "other"]
 
 
 class Decision(Record):
@@ -293,6 +390,17 @@ class Decision(Record):
     statement: str | None
     at: datetime
     until: datetime | None = None
+    category: RejectCategory = ""
+    comments: tuple[LineComment, ...] = ()
+    reviewed: Reviewed | None = None
+
+
+class Revision(Record):
+    """The earlier proposal of this lineage that a person decided about last, and the difference from it to this one."""
+
+    proposal: str
+    decision: Decision
+    diff: str
 
 
 class QueueRow(Record):
@@ -338,6 +446,8 @@ class ReviewSheet(Record):
     notices: tuple[str, ...]
     sandbox: str
     replay: Replayed | None = None
+    revises: Revision | None = None
+    semantic: Semantic | None = None
 
     @property
     def other_alarms(self) -> tuple[Alarm, ...]:

@@ -29,6 +29,8 @@ LAYERS = (
     "ledger",
     "policy",
     "patch",
+    "report",
+    "assignment",
     "stats",
     "target",
     "limited",
@@ -48,6 +50,7 @@ OWNERS = {
     "sqlite3": "ledger",
     "textual": "tui",
     "typer": "cli",
+    "matplotlib": "report",
 }
 
 MODULES = sorted(HARNESS.rglob("*.py"))

@@ -19,6 +19,7 @@ from harness.container.profile import Limits, Profile, profile_for
 from harness.container.sandbox import ensure_sandbox_image
 from harness.container.seccomp import own_list
 from harness.container.session import Ended, Finished, Line, Overflow, Reading, Session, Silence
+from harness.container.usage import Usage
 
 __all__ = [
     "ENTRY_FAILED",
@@ -45,6 +46,7 @@ __all__ = [
     "RuntimeMissingFault",
     "Session",
     "Silence",
+    "Usage",
     "check_lock",
     "ensure_engine",
     "ensure_sandbox_image",

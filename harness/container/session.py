@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from harness.container.profile import MIB, Profile
+from harness.container.usage import Usage
 from harness.container.wire import Wire
 from harness.records import ContainerState, Record
 
@@ -53,6 +54,7 @@ class Containers(Protocol):
     def await_exit(self, container: str, seconds: float) -> bool: ...
     def state(self, container: str) -> dict[str, Any]: ...
     def remove(self, container: str) -> None: ...
+    def usage(self, container: str) -> Usage | None: ...
 
 
 class Session:
@@ -139,6 +141,10 @@ class Session:
             self._engine.remove(self.container)
             self._closed = True
             self._forget()
+
+    def usage(self) -> Usage | None:
+        """What the container has used since its start, by the kernel's account; None when nobody can say."""
+        return self._engine.usage(self.container)
 
     def gone(self) -> bool:
         """Whether the guest ended on its own while nobody used the session."""

@@ -89,6 +89,16 @@ class Proofs:
             ) from error
         return proof
 
+    def every(self) -> tuple[Proof, ...]:
+        """What is known of all engines that this user examined, the latest first."""
+        found = []
+        for path in self._folder.glob("*.json"):
+            try:
+                found.append(Proof.model_validate_json(path.read_bytes()))
+            except (OSError, ValidationError):
+                continue  # cannot be read: no proof
+        return tuple(sorted(found, key=lambda proof: proof.at, reverse=True))
+
     def _path(self, proof: Proof) -> Path:
         return self._folder / f"{_name(proof).removeprefix('sha256:')[:32]}.json"
 

@@ -4,9 +4,18 @@ Each field's description is what the errors of `parse.py` call "allowed".
 """
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_serializer,
+    model_validator,
+)
 
 from harness.records import Record, Severity
 from harness.target.values import (
@@ -28,7 +37,9 @@ PACKAGED_POLICIES = ("default", "strict", "self")
 _KEYS = ", ".join(KEY_TYPES)
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
 
+Suite = Literal["pytest-benchmark", "asv"]
 Kind = Literal["time", "cpu", "memory", "score", "count", "pass_fail"]
+_SUITED = "kind time, and of asv also score or count (its track_ functions)"
 Paths = Annotated[tuple[RelativePath, ...], Field(min_length=1)]
 Patterns = tuple[Pattern, ...]
 Fraction = Annotated[StrictFloat, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -87,10 +98,19 @@ class ReviewerEntry(Record):
 
     name: ReviewerName = Field(description="letters, digits and . _ @ -, starting with a letter or digit")
     key: PublicKey = Field(description=f"one public key line of type {_KEYS}")
+    roles: tuple[Name, ...] = Field((), description='a list of short names that the policy asks for, ["security"]')
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without roles where there are none: roots that were signed before there were any keep their digests."""
+        found: dict[str, Any] = handler(self)
+        if not self.roles:
+            del found["roles"]
+        return found
 
 
 class MetricEntry(Record):
-    """A named number to compare; exactly one of `run` (a script) and `bench` (a [[bench]]) measures it.
+    """A named number to compare; exactly one of `run` (a script, or a `suite`) and `bench` (a [[bench]]) measures it.
 
     An `exact` metric is deterministic and compared exactly. `then` names the exact metric that breaks ties;
     that one is not judged on its own.
@@ -102,6 +122,7 @@ class MetricEntry(Record):
     unit: StrictStr = Field("", max_length=32, description='a short text, such as "s"')
     run: RelativePath | None = Field(None, description="the path of a script in this repository")
     bench: Name | None = Field(None, description="the name of a [[bench]]")
+    suite: Suite | None = Field(None, description="pytest-benchmark or asv, where run is such a suite")
     effect: Fraction = Field(0.03, description="a number from 0 to 10, such as 0.03 for 3 %")
     margin: Fraction = Field(0.0, description="a number from 0 to 10, such as 0.02 for 2 %")
     pairs: StrictInt = Field(60, ge=1, le=100_000, description="a whole number from 1 to 100000")
@@ -205,6 +226,8 @@ def _metrics_fit(config: TargetConfig) -> str:
         if (metric.run is None) == (metric.bench is None):
             found = "neither" if metric.run is None else "both"
             return f"{key}: found {found} of run and bench; allowed: exactly one of them"
+        if metric.suite is not None and (metric.run is None or not _suits(metric)):
+            return f"{key}.suite: found {metric.suite!r} with kind {metric.kind}; allowed with run: {_SUITED}"
         if metric.bench is not None and metric.bench not in benches:
             allowed = _options(benches, "a [[bench]], and there is none")
             return f"{key}.bench: found {metric.bench!r}; allowed: {allowed}"
@@ -218,6 +241,10 @@ def _metrics_fit(config: TargetConfig) -> str:
             if _circular(metric, exact):
                 return f"{key}.then: found a circle through {metric.then!r}; allowed: a chain that ends"
     return ""
+
+
+def _suits(metric: MetricEntry) -> bool:
+    return metric.kind == "time" or (metric.suite == "asv" and metric.kind in ("score", "count"))
 
 
 def _circular(start: MetricEntry, exact: dict[str, MetricEntry]) -> bool:

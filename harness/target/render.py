@@ -47,6 +47,7 @@ imports = []  # modules that a proposal may newly import beside the harmless one
 # direction = "lower"  # lower or higher: which is better
 # unit = "s"  # for people
 # run = "bench/bench.py"  # prints one JSON object a line: metric, task, seed, value; or instead of run:
+# suite = "pytest-benchmark"  # or "asv": run is a suite that is here already
 # bench = "repair"  # the [[bench]] below that measures it
 # role = "objective"  # or guardrail, which may only veto
 # effect = 0.03  # smallest effect worth finding (3 %)
@@ -75,7 +76,7 @@ imports = []  # modules that a proposal may newly import beside the harmless one
 allow = false  # true: the proposer's own package may be the target (not recommended in production)
 
 # One [[reviewer]] table for each person who may sign: a name, and one OpenSSH public key (a hardware key if there
-# is one). Change them with `holdpoint reviewer`.
+# is one). Change them with `holdpoint reviewer`. `roles` are names that the policy's `required` may ask for.
 """
 
 
@@ -160,7 +161,10 @@ def _check_only_reviewers_changed(text: str, before: TargetConfig, wanted: tuple
 
 
 def _tables(reviewers: tuple[ReviewerEntry, ...]) -> str:
-    return "\n".join(f"[[reviewer]]\nname = {_string(entry.name)}\nkey = {_string(entry.key)}\n" for entry in reviewers)
+    return "\n".join(
+        f"[[reviewer]]\nname = {_string(entry.name)}\nkey = {_string(entry.key)}\nroles = {_list(entry.roles)}\n"
+        for entry in reviewers
+    )
 
 
 def _list(values: Sequence[str]) -> str:

@@ -17,8 +17,9 @@ from harness.container import ContainerSpec, Engine, Line, Pool, Session, stream
 from harness.records import Arm, Record, TrialRecord, canonical_json
 from harness.target import BenchEntry
 from harness.trial.inputs import WORK, TrialInputs, clean, parse_object, trial_record
-from harness.trial.partner import LONGEST, Answer, Gone, Partner, encode
+from harness.trial.partner import LONGEST, Answer, Gone, Meter, Partner, encode
 
+COSTS: Final = frozenset({"time", "cpu", "memory"})  # read outside the candidate where its judge does not tell them
 _MOST_RESULTS: Final = 100_000
 _GRACE: Final = (
     30.0  # seconds that a container may outlive the benchmark's total, so that ours is the clock that ends it
@@ -26,7 +27,10 @@ _GRACE: Final = (
 
 
 class BenchResult(Record):
-    """One measurement: value by metric and task; `stopped` and `broken` say why it is not whole, else empty."""
+    """One measurement: value by metric and task; `stopped` and `broken` say why it is not whole, else empty.
+
+    `outside` are the candidate's costs as the host read them, by kind of metric.
+    """
 
     values: Mapping[str, Mapping[str, float]]
     stopped: str = ""
@@ -36,6 +40,7 @@ class BenchResult(Record):
     seconds: float = 0.0
     trials: tuple[TrialRecord, ...] = ()
     blobs: tuple[bytes, ...] = ()
+    outside: Mapping[str, float] = {}
 
     @property
     def whole(self) -> bool:
@@ -57,7 +62,9 @@ class BenchRunner:
     def __init__(
         self, engine: Engine, inputs: TrialInputs, bench: BenchEntry, warm: tuple[str, ...] = (), ahead: int = 1
     ) -> None:
-        self.exact = frozenset(m.name for m in inputs.config.metrics if m.bench == bench.name and m.exact)
+        mine = [metric for metric in inputs.config.metrics if metric.bench == bench.name]
+        self.exact = frozenset(metric.name for metric in mine if metric.exact)
+        self._metered = any(metric.kind in COSTS and not metric.exact for metric in mine)
         self._engine = engine
         self._inputs = inputs
         self._bench = bench
@@ -73,7 +80,8 @@ class BenchRunner:
         self._stack = ExitStack()
         self._take: dict[str, Callable[[], Session]] = {}
         for role in ("candidate", "scratch") if bench.scratch is not None else ("candidate",):
-            self._take[role] = self._source(self._specs[role], ahead)
+            # A container that starts meanwhile would be in the way of what is being timed.
+            self._take[role] = self._source(self._specs[role], 0 if self._metered else ahead)
 
     def __enter__(self) -> Self:
         return self
@@ -113,8 +121,11 @@ class BenchRunner:
             raise
         finally:
             dialogue.close()
-        report = canonical_json({"values": dialogue.values, "stopped": dialogue.stopped, "gone": dialogue.gone})
-        ended = dialogue.partners["candidate"].ended
+        ended, meter = dialogue.partners["candidate"].ended, dialogue.partners["candidate"].meter
+        outside = meter.costs() if meter is not None else {}
+        report = canonical_json(
+            {"values": dialogue.values, "stopped": dialogue.stopped, "gone": dialogue.gone, "outside": outside}
+        )
         return BenchResult(
             values=dialogue.values,
             stopped=dialogue.stopped,
@@ -124,26 +135,20 @@ class BenchRunner:
             seconds=round(time.monotonic() - began, 4),
             trials=tuple(trial_record(arm, "metric", self._specs["candidate"], one, report) for one in ended),
             blobs=(report, *(one.stderr for one in ended)),
+            outside=outside,
         )
 
     def _partners(self, files: Mapping[str, bytes]) -> dict[str, Partner]:
         bench = self._bench
         serve = {"role": "serve", "module": bench.candidate, "roots": _module_roots(files, bench.candidate)}
-        partners = {"candidate": Partner(self._starter("candidate", stream(serve, files)), bench.timeout, True)}
+        partners = {"candidate": Partner(self._take["candidate"], stream(serve, files), bench.timeout, True)}
+        partners["candidate"].meter = Meter() if self._metered else None
         if bench.scratch is not None:
             script = {"role": "script", "path": f"{WORK}/{bench.scratch}", "roots": []}
             partners["scratch"] = Partner(
-                self._starter("scratch", stream(script, self._scratch_files)), bench.timeout, False
+                self._take["scratch"], stream(script, self._scratch_files), bench.timeout, False
             )
         return partners
-
-    def _starter(self, role: str, tree: bytes) -> Callable[[], Session]:
-        def start() -> Session:
-            session = self._take[role]()
-            session.send(tree)
-            return session
-
-        return start
 
     def _source(self, spec: ContainerSpec, ahead: int) -> Callable[[], Session]:
         if ahead < 1:

@@ -35,14 +35,15 @@ from harness.errors import EnvironmentFault, RefusedError, UsageError
 from harness.records import Alarm, Effect, Replayed, TestsResult, TrialRecord, canonical_json, sha256
 from harness.repo import Repo, matches
 from harness.scratch import write_whole
-from harness.target import BenchEntry, StateDir, TargetConfig
+from harness.target import BenchEntry, MetricEntry, StateDir, TargetConfig
 from harness.trial.bench import BenchResult, BenchRunner
 from harness.trial.exact import exact_effects
 from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
-from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
-from harness.trial.replay.recorder import Recorder
+from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all, measure_noise
+from harness.trial.noisy import Series
 from harness.trial.replay.panel import Material
+from harness.trial.replay.recorder import Recorder
 from harness.trial.replay.replay import replay
 from harness.trial.replay.scripts import Recording
 from harness.trial.shipping import shipment
@@ -60,7 +61,8 @@ class Question:
 
     With a `parent`, a claimed gain is one over the parent, which itself passed on the base. With a claim the metrics
     come first, and tests are not run for what did not gain: it has failed already. `earlier` are the pairs that an
-    inconclusive run of the same question has measured. `declares` names functions that are meant to answer otherwise.
+    earlier run of the same question has measured, the last of `attempt` runs. A win is declared at `level`.
+    `declares` names functions that are meant to answer otherwise.
     """
 
     base: str
@@ -70,6 +72,8 @@ class Question:
     claims_gain: bool
     earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     declares: tuple[str, ...] = ()
+    level: float = 0.05
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Examined:
     blobs: tuple[bytes, ...] = ()
     log: bytes = b""
     differences: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    coins: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     image: str = ""
     profile: str = ""
@@ -146,6 +151,20 @@ class Lab:
             return self._examined(inputs, None, measured)
         seen = self._examined(inputs, run_lanes(shop, inputs, baseline, oracle), measured)
         return self._replayed(question, shop, inputs, oracle, seen)
+
+    def noise(self, question: Question, metrics: tuple[MetricEntry, ...], pairs: int) -> tuple[Series, ...]:
+        """Pairs of these metrics that decide nothing, by benchmark; ask with `merge` equal to `base` for A/A."""
+        inputs = self.inputs(question)
+        with ExitStack() as stack:
+            benches = {
+                bench.name: BenchArms(
+                    stack.enter_context(self._runner(inputs, bench)),
+                    self.read(question.base, bench.ships),
+                    self.read(question.merge, bench.ships),
+                )
+                for bench in question.config.benches
+            }
+            return measure_noise(self.engine, inputs, benches, metrics, pairs)
 
     @contextlib.contextmanager
     def hands(self, count: int) -> Iterator[ThreadPoolExecutor]:
@@ -274,13 +293,18 @@ class Lab:
                 runner = stack.enter_context(self._runner(inputs, bench))
                 benches[bench.name] = BenchArms(
                     runner=runner,
-                    baseline_files=self.read(question.base, bench.ships),
+                    baseline_files=self.read(over, bench.ships),
                     candidate_files=self.read(question.merge, bench.ships),
                     baseline=self._exact(runner, inputs, bench, over),
                 )
-            measured = measure_all(
-                self.engine, inputs, benches, Terms(beat=question.claims_gain, earlier=question.earlier)
+            terms = Terms(
+                question.level,
+                question.claims_gain,
+                question.earlier,
+                question.attempt,
+                over="" if over == question.base else over,
             )
+            measured = measure_all(self.engine, inputs, benches, terms)
             self._note(question, inputs, measured)
             if over == question.base or not any(effect.outcome == "win" for effect in measured.effects):
                 return measured
@@ -363,6 +387,7 @@ class Lab:
             blobs=(*(tested.blobs if tested else ()), *measured.blobs),
             log=tested.log if tested else b"",
             differences=measured.differences,
+            coins=measured.coins,
             image=inputs.image.id,
             profile=inputs.spec(inputs.image, "candidate").profile.digest,
             artifacts=inside.artifacts if inside else (),

@@ -8,10 +8,13 @@ else of the *in-process* lane. The base alone decides that: a candidate cannot m
 import random
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.records import Alarm, Record, TestsResult, TrialRecord
+from harness.trial.apart import disagreements, some, tally_alarms
+from harness.trial.corroborate import Testimony, corroborated, testimonies
+from harness.trial.forged import failing, forged, twinned
 from harness.trial.inputs import TrialInputs
 from harness.trial.oracle import OracleRun, Order, Served, ask_shapes, run_oracle
 from harness.trial.replay.recorder import Recorder
@@ -20,30 +23,27 @@ from harness.trial.tests import TestRun, judge, run_tests
 from harness.trial.workshop import Workshop
 
 MOST_NAMED: Final = 2000  # names of tests that go into the evidence, which travels with a merge
-_TOLD: Final = 3
+_CODE: Final = (".py", ".pyi", ".pyc", ".pyo", ".so", ".pyd", ".pth")
 _MOST_ALARMS: Final = 100
-_WORDS: Final = {
-    "decided": ("decided by the candidate", "comparisons that the base did not decide by itself"),
-    "swallowed": ("exception swallowed", "an exception of the test that did not come out again"),
-    "exit": ("exception swallowed", "an __exit__ that would have hidden an exception of the test"),
-    "mutated": ("arguments changed", "arguments changed that the base leaves as they are"),
-    "shape": ("classes changed", "a class that is not built as the base's"),
-    "late": ("late callback", "a call into a test that is over"),
-    "opaque": ("opaque value", "a subclass of a builtin type where the base has none"),
-    "fault": ("lane", "a value that cannot cross where the base's could"),
-}
 
 
 class OracleBase(Record):
     """What the oracle made of the base itself: the measure for every candidate on it.
 
-    `outcomes` holds the tests of the oracle lane, `skip` what the oracle collects besides; `why` says why there is no
-    oracle lane at all, else it is empty.
+    `outcomes` holds the tests of the oracle lane, `skip` what the oracle collects besides, and `whys` why, where it
+    failed; `why` says why there is no oracle lane at all, else it is empty. `with_data` are tests of the lane that read
+    data files of the scope: they are of it as long as a candidate leaves these as they are. `testimonies` are all that
+    tests outside of the lane ask of the packages, `untold` why there is none; `must_fail` those whose twins fail.
     """
 
     outcomes: Mapping[str, tuple[Outcome, str]] = {}
     tallies: Mapping[str, Mapping[str, int]] = {}
     skip: tuple[str, ...] = ()
+    whys: Mapping[str, str] = {}
+    with_data: tuple[str, ...] = ()
+    testimonies: Mapping[str, Testimony] = {}
+    untold: Mapping[str, str] = {}
+    must_fail: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
     shapes: Any = None
     why: str = ""
@@ -78,10 +78,14 @@ class LanesRun:
 
 def run_lanes(shop: Workshop, inputs: TrialInputs, native: TestRun, base: OracleBase) -> LanesRun:
     """Runs a candidate's tests: through the oracle, and in its own process where some cannot cross."""
+    base = lane_for(base, inputs)
     seen = None if base.why else ask_oracle(shop, inputs, base)
     alone = bool(inputs.config.sandbox.artifacts)  # what tests leave behind is brought by that lane
     inside = run_tests(shop.engine, inputs, "candidate") if alone or needs_process(base, native) else None
-    result, alarms = judge_lanes(native, base, seen, inside)
+    agreed = agreeing(shop, inputs, base) if inside is not None else frozenset()
+    result, alarms = judge_lanes(native, base, seen, inside, agreed)
+    if inside is not None:
+        result, alarms = _without_forged(shop, inputs, base, (result, alarms))
     if inside is None and (result.failed or result.missing or result.skipped):
         # For words: which limit was met, and whether it would have passed where it can tell a test from production.
         inside = run_tests(shop.engine, inputs, "candidate")
@@ -90,34 +94,78 @@ def run_lanes(shop: Workshop, inputs: TrialInputs, native: TestRun, base: Oracle
 
 
 def oracle_base(shop: Workshop, inputs: TrialInputs, native: TestRun, recorder: Recorder | None = None) -> OracleBase:
-    """Runs the base through the oracle, in its own order, which is recorded, and in a random one."""
+    """Runs the base through the oracle, in its own order, which is recorded, and in a random one.
+
+    Where the scope holds data files, once more without them, to learn which tests read them.
+    """
     report, files = native.report, inputs.read(inputs.base_commit, inputs.config.target.source)
     wanted = dict(zip(report.ids, zip(report.outcomes, report.bodies, strict=True), strict=True))
-    shapes = ask_shapes(shop, files)
-    first = run_oracle(shop, Served("baseline", files, shapes), Order(_entries(shop, wanted), None), recorder)
+    served = Served("baseline", files, ask_shapes(shop, files), data_of(files))
+    first = run_oracle(shop, served, Order(_entries(shop, wanted), None), recorder)
     if not first.outcomes:
         return OracleBase(why=first.problems[0] if first.problems else "the oracle could collect none of the tests")
     fit = [name for name, ended in first.outcomes.items() if wanted.get(name) == ended]
     skip = tuple(name for name in first.outcomes if name not in set(fit))
-    second = run_oracle(shop, Served("baseline", files, shapes), _shuffled(_entries(shop, fit), skip))
+    second = run_oracle(shop, served, _shuffled(_entries(shop, fit), skip))
     lane = {name: first.outcomes[name] for name in fit if second.outcomes.get(name) == first.outcomes[name]}
+    skip = tuple(name for name in first.outcomes if name not in lane)
+    reading = _reading_data(shop, served, lane, skip)
+    rest = tuple(name for name in native.named("passed") if name not in lane or name in reading)
+    testimony, untold = testimonies(shop, inputs, served.shapes, rest)
+    twins = twinned(inputs, rest)
     return OracleBase(
         outcomes=lane,
         tallies={name: _most(run.tallies.get(name, {}) for run in (first, second)) for name in (*lane, "")},
-        skip=tuple(name for name in first.outcomes if name not in lane),
+        skip=skip,
+        whys={name: why for name, why in {**second.whys, **first.whys}.items() if name not in lane},
+        with_data=reading,
+        testimonies=testimony,
+        untold=untold,
+        must_fail=failing(shop, inputs, twins, rest) if twins else frozenset(),
         problems=tuple(dict.fromkeys((*first.problems, *second.problems))),
-        shapes=shapes,
+        shapes=served.shapes,
         why="" if lane else "no test passes through the oracle at the base",
         lines=first.lines,
     )
 
 
+def data_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a scope that are no code: a test may read them by path, as the base's code does."""
+    return {path: data for path, data in files.items() if not path.endswith(_CODE)}
+
+
+def _reading_data(
+    shop: Workshop, served: Served, lane: Mapping[str, tuple[Outcome, str]], skip: tuple[str, ...]
+) -> tuple[str, ...]:
+    if not served.data or not lane:
+        return ()
+    bare = run_oracle(shop, replace(served, data={}), _shuffled(_entries(shop, lane), skip))
+    return tuple(name for name, ended in lane.items() if bare.outcomes.get(name) != ended)
+
+
+def lane_for(base: OracleBase, inputs: TrialInputs) -> OracleBase:
+    """The base's lanes for a candidate: without the tests that read data files of the scope, where it changes one."""
+    if not base.with_data or _data(inputs, inputs.base_commit) == _data(inputs, inputs.merge_commit):
+        return base
+    reading = set(base.with_data)
+    lane = {name: ended for name, ended in base.outcomes.items() if name not in reading}
+    why = base.why or ("" if lane else "all tests read data files of the scope, and the candidate changes some")
+    return base.model_copy(update={"outcomes": lane, "skip": (*base.skip, *base.with_data), "why": why})
+
+
+def _data(inputs: TrialInputs, commit: str) -> dict[str, bytes]:
+    return data_of(inputs.read(commit, inputs.config.target.source))
+
+
 def ask_oracle(shop: Workshop, inputs: TrialInputs, base: OracleBase) -> OracleRun:
-    """Runs the oracle lane on a candidate, in an order that nobody knew before."""
+    """Runs the oracle lane on a candidate, in an order that nobody knew before; `base` is that of `lane_for`.
+
+    Data files beside the tests are the base's, and only where the candidate has the same: none of its own gets there.
+    """
     files = inputs.read(inputs.merge_commit, inputs.config.target.source)
-    return run_oracle(
-        shop, Served("candidate", files, base.shapes), _shuffled(_entries(shop, base.outcomes), base.skip)
-    )
+    data = _data(inputs, inputs.base_commit)
+    served = Served("candidate", files, base.shapes, data if data == data_of(files) else {})
+    return run_oracle(shop, served, _shuffled(_entries(shop, base.outcomes), base.skip))
 
 
 def needs_process(base: OracleBase, native: TestRun) -> bool:
@@ -125,25 +173,65 @@ def needs_process(base: OracleBase, native: TestRun) -> bool:
     return any(name not in base.outcomes for name in native.report.ids)
 
 
-def judge_lanes(
-    native: TestRun, base: OracleBase, seen: OracleRun | None, inside: TestRun | None
+def _without_forged(
+    shop: Workshop, inputs: TrialInputs, base: OracleBase, judged: tuple[TestsResult, tuple[Alarm, ...]]
 ) -> tuple[TestsResult, tuple[Alarm, ...]]:
-    """The oracle lane counts by its oracle outcomes only, the rest by what it did in-process; alarms beside it."""
+    """A test whose twin passes in the candidate's process has failed, whatever it says itself."""
+    result, alarms = judged
+    passed = {*result.corroborated, *result.unverified} & base.must_fail
+    twins = twinned(inputs, passed)
+    names = forged(shop, inputs, twins, frozenset(passed)) if twins else ()
+    if not names:
+        return judged
+    left = {
+        "failed": (*result.failed, *names),
+        "passed": result.passed - len(names),
+        "corroborated": tuple(name for name in result.corroborated if name not in names),
+        "unverified": tuple(name for name in result.unverified if name not in names),
+    }
+    alarm = Alarm(kind="forged outcome", detail=f"twins that must fail pass: {some(names)}")
+    return result.model_copy(update=left), (alarm, *alarms)
+
+
+def agreeing(shop: Workshop, inputs: TrialInputs, base: OracleBase) -> frozenset[str]:
+    """The in-process tests to all whose calls a fresh worker of the candidate gives the base's answers."""
+    files = inputs.read(inputs.merge_commit, inputs.config.target.source)
+    wanted = {name: each for name, each in base.testimonies.items() if name not in base.outcomes}
+    return corroborated(shop, files, base.shapes, wanted) if wanted else frozenset()
+
+
+def judge_lanes(
+    native: TestRun,
+    base: OracleBase,
+    seen: OracleRun | None,
+    inside: TestRun | None,
+    agreed: frozenset[str] = frozenset(),
+) -> tuple[TestsResult, tuple[Alarm, ...]]:
+    """The oracle lane counts by its oracle outcomes only, the rest by what it did in-process; alarms beside it.
+
+    `agreed` are the tests that are corroborated if they passed.
+    """
     expected = _expected(native, base)
     result = judge(expected, _together(native, base, seen, inside))
     good = {name for name, was in zip(native.report.ids, native.report.outcomes, strict=True) if was == "passed"}
     bad = {*result.failed, *result.missing, *result.skipped}
-    unverified = tuple(name for name in native.report.ids if name in good - bad and name not in base.outcomes)
+    alone = tuple(name for name in native.report.ids if name in good - bad and name not in base.outcomes)
+    unverified = tuple(name for name in alone if name not in agreed)
     counted = result.model_copy(
         update={
             "verified": len((good - bad) & set(base.outcomes)),
+            "corroborated": tuple(name for name in alone if name in agreed)[:MOST_NAMED],
             "unverified": unverified[:MOST_NAMED],
             "unnamed": max(0, len(unverified) - MOST_NAMED),
             "decided": _decided(seen),
             "oracle": base.why or "used",
         }
     )
-    alarms = (*(seen.alarms if seen else ()), *_tally_alarms(base, seen), *_disagreements(base, seen, inside))
+    alarms = (
+        *(seen.alarms if seen else ()),
+        *tally_alarms(base.outcomes, base.tallies, seen),
+        *disagreements(base.outcomes, seen, inside),
+    )
     return counted, alarms[:_MOST_ALARMS]
 
 
@@ -211,41 +299,3 @@ def _together(native: TestRun, base: OracleBase, seen: OracleRun | None, inside:
 def _decided(seen: OracleRun | None) -> int:
     tallies = seen.tallies.values() if seen else ()
     return sum(count for words in tallies for word, count in words.items() if word.startswith("decided"))
-
-
-def _tally_alarms(base: OracleBase, seen: OracleRun | None) -> Iterator[Alarm]:
-    """What the candidate decided in a test and the base did not, by kind."""
-    places: dict[str, list[str]] = {}
-    for name, words in seen.tallies.items() if seen else ():
-        if name and name not in base.outcomes:
-            continue
-        before = base.tallies.get(name, {})
-        for word in words:
-            if word not in before and word.partition(":")[0] in _WORDS:
-                places.setdefault(word, []).append(name or "outside of the tests")
-    for word, names in places.items():
-        kind, text = _WORDS[word.partition(":")[0]]
-        extra = word.partition(":")[2]
-        yield Alarm(kind=kind, detail=f"{text}{f' ({extra})' if extra else ''}: {_some(names)}", place=names[0])
-
-
-def _disagreements(base: OracleBase, seen: OracleRun | None, inside: TestRun | None) -> Iterator[Alarm]:
-    if seen is None or inside is None:
-        return
-    told = dict(zip(inside.report.ids, inside.report.outcomes, strict=True))
-    for words, first, second in (
-        ("pass in the candidate's process and not through the oracle", "passed", None),
-        ("pass through the oracle and not in the candidate's process", None, "passed"),
-    ):
-        names = []
-        for name in base.outcomes:
-            here, there = told.get(name), seen.outcomes.get(name, ("missing", ""))[0]
-            if here != there and (here == first if first else there == second):
-                names.append(name)
-        if names:
-            yield Alarm(kind="lanes disagree", detail=f"{len(names)} tests {words}: {_some(names)}", place=names[0])
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return ", ".join(name[:200] for name in names[:_TOLD]) + more

@@ -1,21 +1,20 @@
 """All metrics of one run: which benchmark gives which, exact or by pairs; the verdict is formed elsewhere.
 
-The error rate is shared: each of k noisy objectives gets alpha/k. Guardrails only veto and keep the whole
-of it.
+The error rate of a win is shared: each of k noisy objectives gets alpha/k. Guardrails only veto.
 """
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.container import Engine
 from harness.records import Alarm, Arm, Effect, Record, TrialRecord
 from harness.target import MetricEntry
-from harness.trial.bench import BenchResult, BenchRunner
+from harness.trial.bench import COSTS, BenchResult, BenchRunner
 from harness.trial.exact import exact_effects, same_values, undecided
 from harness.trial.inputs import TrialInputs
-from harness.trial.noisy import Series, compare_noisy, compare_pass_fail
-from harness.trial.script import NoRows, Rows, run_script
+from harness.trial.noisy import Conditions, Series, compare_noisy, compare_pass_fail, record_noise
+from harness.trial.script import NoRows, Rows, Script, run_script
 
 NOT_DETERMINISTIC = "not deterministic"
 
@@ -32,22 +31,27 @@ class BenchArms:
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a comparison: error rate, early stop of losers, earlier pairs, seed of exact benchmarks.
+    """The terms of a comparison: level of a win, early stop of losers, earlier pairs, seed of exact benchmarks.
 
-    With `beat` the judge may stop a candidate that can no longer beat the baseline; only sensible when a win is
-    needed. `earlier` are the differences of the same comparison's earlier pairs, to be continued.
+    With `beat` the judge may stop a candidate that can no longer beat the baseline, and pairs end that cannot bring a
+    win; only sensible when one is needed. `over` is the commit of the baseline arm where that is not the base: a parent
+    whose gain the candidate inherits. `earlier` are the differences of the same comparison's pairs in `attempt`
+    earlier runs, to be continued.
     """
 
     alpha: float = 0.05
     beat: bool = False
     earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    attempt: int = 0
+    over: str = ""
     seed: int = 0
 
 
 class Measured(Record):
     """Effects in the order of the configuration, and all that belongs in the evidence with them.
 
-    `results` are the candidate's exact measurements by benchmark (or script), for comparisons yet to come.
+    `results` are the candidate's exact measurements by benchmark (or script), for comparisons yet to come. `coins` are
+    the digests of the blobs that log the coin flips.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -56,6 +60,7 @@ class Measured(Record):
     blobs: tuple[bytes, ...] = ()
     differences: Mapping[str, tuple[float, ...]] = {}
     results: Mapping[str, BenchResult] = {}
+    coins: tuple[str, ...] = ()
 
 
 def tie_breakers(metrics: tuple[MetricEntry, ...]) -> frozenset[str]:
@@ -78,20 +83,60 @@ def measure_all(
     """Measures every configured metric; a [[bench]] of the configuration must be among `benches`."""
     terms = terms or Terms()
     metrics = inputs.config.metrics
-    noisy_objectives = sum(not m.exact and m.role == "objective" for m in metrics)
-    alpha = terms.alpha / max(1, noisy_objectives)
+    objectives = [metric for metric in metrics if metric.role == "objective"]
+    alpha = terms.alpha / max(1, sum(not metric.exact for metric in objectives))
     parts: list[Measured] = []
     for name in dict.fromkeys(metric.bench for metric in metrics if metric.bench):
         arms = benches[name]
         mine = tuple(metric for metric in metrics if metric.bench == name)
         parts.append(_exact(name, _chosen(mine, exact=True), _BenchSource(arms, terms.seed), arms.baseline, terms))
-        parts.append(_noisy(mine, _BenchSource(arms, terms.seed).rows, alpha, terms))
-    for script in dict.fromkeys(metric.run for metric in metrics if metric.run):
-        source = _ScriptSource(engine, inputs, script)
-        mine = tuple(metric for metric in metrics if metric.run == script)
-        parts.append(_exact(script, _chosen(mine, exact=True), source, None, terms))
-        parts.append(_noisy(mine, source.rows, alpha, terms))
-    return _joined(parts, metrics)
+        parts.append(_noisy(mine, _BenchSource(arms, terms.seed).rows, alpha, _alone(terms, mine, objectives)))
+    for script, mine in _scripts(metrics):
+        source = _ScriptSource(engine, inputs, script, terms.over or inputs.base_commit)
+        parts.append(_exact(script.path, _chosen(mine, exact=True), source, None, terms))
+        parts.append(_noisy(mine, source.rows, alpha, _alone(terms, mine, objectives)))
+        parts.append(Measured(alarms=_read_inside(mine, source)))
+    measured = _joined(parts, metrics)
+    return measured.model_copy(
+        update={"effects": tuple(effect.model_copy(update={"over": terms.over}) for effect in measured.effects)}
+    )
+
+
+def _read_inside(metrics: tuple[MetricEntry, ...], source: "_ScriptSource") -> tuple[Alarm, ...]:
+    """A cost that the script printed is a claim: it shares its process with the candidate."""
+    why = "printed by a script in the candidate's process, not read outside; a [[bench]] would be"
+    claims = [m.name for m in metrics if m.kind in COSTS and not m.exact and m.name in source.printed]
+    return tuple(Alarm(kind="read inside", detail=f"{name}: {why}") for name in claims)
+
+
+def measure_noise(
+    engine: Engine, inputs: TrialInputs, benches: Mapping[str, BenchArms], metrics: tuple[MetricEntry, ...], count: int
+) -> tuple[Series, ...]:
+    """`count` pairs of each benchmark that has any of these metrics, as they would be measured; nothing is decided."""
+    sources: list[tuple[tuple[MetricEntry, ...], _BenchSource | _ScriptSource]] = [
+        (tuple(metric for metric in metrics if metric.bench == name), _BenchSource(arms, 0))
+        for name, arms in benches.items()
+    ]
+    sources += [(mine, _ScriptSource(engine, inputs, script, inputs.base_commit)) for script, mine in _scripts(metrics)]
+    return tuple(record_noise(mine, one.rows, secrets.token_bytes(32), count) for mine, one in sources if mine)
+
+
+def _scripts(metrics: tuple[MetricEntry, ...]) -> tuple[tuple[Script, tuple[MetricEntry, ...]], ...]:
+    """What is to be run, and the metrics that it gives."""
+    groups: dict[tuple[str, str | None], list[MetricEntry]] = {}
+    for metric in metrics:
+        if metric.run is not None:
+            groups.setdefault((metric.run, metric.suite), []).append(metric)
+    return tuple(
+        (Script(path=path, suite=suite, metrics={metric.name: metric.kind for metric in mine}), tuple(mine))
+        for (path, suite), mine in groups.items()
+    )
+
+
+def _alone(terms: Terms, mine: tuple[MetricEntry, ...], objectives: list[MetricEntry]) -> Terms:
+    """The terms for pairs: these may end for want of a win only if no other objective can still bring one."""
+    pairs = [metric for metric in mine if not metric.exact and metric.kind != "pass_fail"]
+    return replace(terms, beat=terms.beat and all(metric in pairs for metric in objectives))
 
 
 class _BenchSource:
@@ -111,22 +156,28 @@ class _BenchSource:
         if not result.whole:
             return NoRows(why=result.broken or result.stopped, trial=trial, blobs=result.blobs)
         values = {m: {task: {"": value} for task, value in tasks.items()} for m, tasks in result.values.items()}
-        return Rows(values=values, seconds=result.seconds, trial=trial, blobs=result.blobs)
+        return Rows(values=values, outside=result.outside, trial=trial, blobs=result.blobs)
 
 
 class _ScriptSource:
     """Measures an arm by running a base-owned script on it."""
 
-    def __init__(self, engine: Engine, inputs: TrialInputs, script: str) -> None:
+    def __init__(self, engine: Engine, inputs: TrialInputs, script: Script, baseline: str) -> None:
         self._engine = engine
         self._inputs = inputs
         self._script = script
+        self.printed: set[str] = set()
         source = inputs.config.target.source
-        arms: tuple[Arm, ...] = ("baseline", "candidate")
-        self._files = {arm: inputs.read(inputs.commit(arm), source) for arm in arms}
+        self._files: dict[Arm, Mapping[str, bytes]] = {
+            "baseline": inputs.read(baseline, source),
+            "candidate": inputs.read(inputs.merge_commit, source),
+        }
 
     def rows(self, arm: Arm) -> Rows | NoRows:
-        return run_script(self._engine, self._inputs, self._script, arm, self._files[arm])
+        rows = run_script(self._engine, self._inputs, self._script, arm, self._files[arm])
+        if isinstance(rows, Rows):
+            self.printed.update(rows.values)
+        return rows
 
     def result(self, arm: Arm, beat: Mapping[str, float] | None = None) -> BenchResult:
         rows = self.rows(arm)
@@ -134,7 +185,7 @@ class _ScriptSource:
         if isinstance(rows, NoRows):
             return BenchResult(values={}, broken=rows.why, trials=trials, blobs=rows.blobs)
         values = {m: {t: sum(seeds.values()) for t, seeds in tasks.items()} for m, tasks in rows.values.items()}
-        return BenchResult(values=values, seconds=rows.seconds, trials=trials, blobs=rows.blobs)
+        return BenchResult(values=values, trials=trials, blobs=rows.blobs)
 
 
 def _exact(
@@ -188,10 +239,14 @@ def _noisy(
     rest = _chosen(metrics, exact=False)
     by_pairs = tuple(metric for metric in rest if metric.kind != "pass_fail")
     by_tasks = tuple(metric for metric in rest if metric.kind == "pass_fail")
+
+    def conditions(*, needs_win: bool) -> Conditions:
+        return Conditions(alpha, secrets.token_bytes(32), terms.earlier, terms.attempt, needs_win)
+
     if by_pairs:
-        parts.append(compare_noisy(by_pairs, run, alpha, secrets.token_bytes(32), terms.earlier))
+        parts.append(compare_noisy(by_pairs, run, conditions(needs_win=terms.beat)))
     if by_tasks:
-        parts.append(compare_pass_fail(by_tasks, run, alpha, secrets.token_bytes(32)))
+        parts.append(compare_pass_fail(by_tasks, run, conditions(needs_win=False)))
     return _joined([_measured(part) for part in parts], metrics)
 
 
@@ -206,6 +261,7 @@ def _measured(series: Series) -> Measured:
         trials=tuple(series.trials),
         blobs=tuple(series.blobs),
         differences={name: tuple(d) for name, d in series.differences.items()},
+        coins=(series.coins,),
     )
 
 
@@ -219,4 +275,5 @@ def _joined(parts: list[Measured], metrics: tuple[MetricEntry, ...]) -> Measured
         blobs=tuple(blob for part in parts for blob in part.blobs),
         differences={name: d for part in parts for name, d in part.differences.items()},
         results={name: result for part in parts for name, result in part.results.items()},
+        coins=tuple(digest for part in parts for digest in part.coins),
     )

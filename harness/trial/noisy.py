@@ -2,7 +2,8 @@
 decides.
 
 A baseline run is never used twice. The log holds the secret, the orders and the differences, so that the
-coins can be checked afterwards. The statistics are in `harness.stats`.
+coins can be checked afterwards. There is no warm-up: every run is a fresh container, and the coin decides which arm
+meets the machine as it is just then. The statistics are in `harness.stats`.
 """
 
 import hashlib
@@ -13,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from harness.records import Alarm, Arm, Effect, EffectOutcome, TrialRecord, canonical_json
-from harness.stats.paired import PairedComparison, PairedResult, Plan
-from harness.stats.passfail import compare_tasks
+from harness.records import Alarm, Arm, Effect, EffectOutcome, TrialRecord, canonical_json, sha256
+from harness.stats.paired import PairedComparison, PairedResult, Plan, nothing_known
+from harness.stats.passfail import compare_tasks, level_of_run
 from harness.target import MetricEntry
 from harness.trial.script import WHOLE, NoRows, Rows
 
@@ -23,6 +24,21 @@ LOGARITHMIC: Final = frozenset({"time", "cpu", "memory"})
 
 RunArm = Callable[[Arm], Rows | NoRows]
 Tasks = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for one group of metrics: the level of a win, the secret of the coins, and what went before.
+
+    `earlier` differences come first, from `attempt` runs of the same open question. With `needs_win` the pairs end
+    when no objective can win any more; only sensible when all objectives are in the group.
+    """
+
+    alpha: float
+    secret: bytes
+    earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    attempt: int = 0
+    needs_win: bool = False
 
 
 @dataclass
@@ -36,6 +52,7 @@ class Series:
     differences: dict[str, list[float]] = field(default_factory=dict)
     levels: dict[str, dict[Arm, list[float]]] = field(default_factory=dict)
     log: list[dict[str, object]] = field(default_factory=list)
+    coins: str = ""
 
 
 class PairFailedError(Exception):
@@ -51,26 +68,17 @@ def coin(secret: bytes, pair: int) -> bool:
     return bool(hashlib.blake2b(pair.to_bytes(8, "big"), key=secret, digest_size=1).digest()[0] & 1)
 
 
-def compare_noisy(
-    metrics: tuple[MetricEntry, ...],
-    run: RunArm,
-    alpha: float,
-    secret: bytes,
-    earlier: Mapping[str, tuple[float, ...]],
-) -> Series:
-    """Pairs until every metric has its outcome; `earlier` differences of the same comparison come first."""
+def compare_noisy(metrics: tuple[MetricEntry, ...], run: RunArm, conditions: Conditions) -> Series:
+    """Pairs until every metric has its outcome, or no objective can win where a win is needed.
+
+    Earlier differences of the same comparison come first, and as many new pairs as the metric allows may follow.
+    """
     series = Series()
-    open_ = {metric.name: PairedComparison(plan_for(metric, alpha)) for metric in metrics}
-    for name, comparison in open_.items():
-        series.differences[name] = []
-        for d in earlier.get(name, ()):
-            if comparison.outcome is None:
-                comparison.add(d)
-                series.differences[name].append(d)
+    open_ = {metric.name: _continued(series, metric, conditions) for metric in metrics}
     number = max((len(d) for d in series.differences.values()), default=0)
     try:
-        while any(comparison.outcome is None for comparison in open_.values()):
-            pair = _pair(series, run, secret, number)
+        while _undecided(tuple(open_.values()), needs_win=conditions.needs_win):
+            pair = _pair(series, run, conditions.secret, number)
             number += 1
             for metric in metrics:
                 comparison = open_[metric.name]
@@ -82,29 +90,64 @@ def compare_noisy(
         _fail(series, metrics, {name: c.result() for name, c in open_.items()}, failure)
     else:
         series.effects = [_effect(series, metric, open_[metric.name].result()) for metric in metrics]
-    _finish(series, secret)
+    _finish(series, conditions)
     return series
 
 
-def compare_pass_fail(metrics: tuple[MetricEntry, ...], run: RunArm, alpha: float, secret: bytes) -> Series:
+def record_noise(metrics: tuple[MetricEntry, ...], run: RunArm, secret: bytes, count: int) -> Series:
+    """`count` pairs that decide nothing; with the same code in both arms they are this machine's noise."""
+    series = Series(differences={metric.name: [] for metric in metrics})
+    try:
+        for number in range(count):
+            pair = _pair(series, run, secret, number)
+            for metric in metrics:
+                _note(series, metric, pair, _difference(metric, pair))
+    except PairFailedError as failure:
+        series.alarms.append(Alarm(kind="benchmark failed", detail=failure.why))
+    _finish(series, Conditions(0.0, secret))
+    return series
+
+
+def compare_pass_fail(metrics: tuple[MetricEntry, ...], run: RunArm, conditions: Conditions) -> Series:
     """Tasks as pairs: one run of each arm in either order, seeds and orders averaged within each task."""
     series = Series()
-    first = coin(secret, 0)
+    first = coin(conditions.secret, 0)
+    alpha = level_of_run(conditions.alpha, conditions.attempt)
+    plans = {metric.name: plan_for(metric, alpha) for metric in metrics}
     pairs: list[dict[Arm, Rows]] = []
     try:
         pairs += [_pair_in_order(series, run, first), _pair_in_order(series, run, not first)]
         results = {}
         for metric in metrics:
-            d = _averaged(metric, pairs, secret)
+            d = _averaged(metric, pairs, conditions.secret)
             series.differences[metric.name] = d
             for pair in pairs:
                 _note_levels(series, metric, pair)
-            results[metric.name] = compare_tasks(np.asarray(d, dtype=np.float64), plan_for(metric, alpha))
+            results[metric.name] = compare_tasks(np.asarray(d, dtype=np.float64), plans[metric.name])
         series.effects = [_effect(series, metric, results[metric.name]) for metric in metrics]
     except PairFailedError as failure:
-        _fail(series, metrics, {}, failure)
-    _finish(series, secret)
+        _fail(series, metrics, {name: nothing_known(plan) for name, plan in plans.items()}, failure)
+    _finish(series, conditions)
     return series
+
+
+def _continued(series: Series, metric: MetricEntry, conditions: Conditions) -> PairedComparison:
+    """The comparison with its earlier pairs replayed: the same process, and room for as many pairs again."""
+    earlier = conditions.earlier.get(metric.name, ())
+    plan = plan_for(metric, conditions.alpha)
+    comparison = PairedComparison(plan.model_copy(update={"pairs": len(earlier) + plan.pairs}))
+    for d in earlier:
+        if comparison.outcome is None:
+            comparison.add(d)
+    series.differences[metric.name] = list(comparison.differences)
+    return comparison
+
+
+def _undecided(comparisons: tuple[PairedComparison, ...], *, needs_win: bool) -> bool:
+    objectives = [one for one in comparisons if one.plan.role == "objective"]
+    if needs_win and objectives and all(one.futile or one.outcome not in (None, "win") for one in objectives):
+        return False
+    return any(one.outcome is None for one in comparisons)
 
 
 def plan_for(metric: MetricEntry, alpha: float) -> Plan:
@@ -135,10 +178,10 @@ def _pair_in_order(series: Series, run: RunArm, baseline_first: bool) -> dict[Ar
 def _tasks(metric: MetricEntry, arm: Arm, rows: Rows) -> Tasks:
     """Value by task, seeds averaged; logarithmic kinds by the geometric mean."""
     found = rows.values.get(metric.name)
-    if found is None and metric.kind == "time":
-        found = {WHOLE: {"": rows.seconds}}
+    if found is None and metric.kind in rows.outside:
+        found = {WHOLE: {"": rows.outside[metric.kind]}}
     if not found:
-        raise PairFailedError(arm, f"{metric.name} was not printed")
+        raise PairFailedError(arm, f"{metric.name} was not printed, and nothing of its kind was read outside")
     averaged = {}
     for task, seeds in found.items():
         values = np.asarray(list(seeds.values()), dtype=np.float64)
@@ -209,6 +252,9 @@ def _effect(series: Series, metric: MetricEntry, result: PairedResult, outcome: 
         e_value=result.e_value,
         pairs=result.pairs,
         outcome=outcome or result.outcome,
+        alpha=result.alpha if metric.role == "objective" else None,
+        futile=result.futile,
+        path=result.path,
     )
 
 
@@ -220,12 +266,17 @@ def _fail(
 ) -> None:
     """A candidate that breaks the benchmark is worse; a base that does leaves the question open."""
     outcome: EffectOutcome = "worse" if failure.arm == "candidate" else "inconclusive"
-    nothing = PairedResult(outcome=outcome, estimate=0.0, low=None, high=None, e_value=1.0, pairs=0)
-    series.effects = [_effect(series, m, results.get(m.name, nothing), outcome) for m in metrics]
+    series.effects = [_effect(series, metric, results[metric.name], outcome) for metric in metrics]
     series.alarms.append(Alarm(kind="benchmark failed", detail=f"{failure.arm}: {failure.why}"))
 
 
-def _finish(series: Series, secret: bytes) -> None:
-    series.blobs.append(
-        canonical_json({"secret": secret.hex(), "pairs": series.log, "differences": series.differences})
-    )
+def _finish(series: Series, conditions: Conditions) -> None:
+    log = {
+        "secret": conditions.secret.hex(),
+        "attempt": conditions.attempt,
+        "earlier": {name: len(d) for name, d in conditions.earlier.items()},
+        "pairs": series.log,
+        "differences": series.differences,
+    }
+    series.blobs.append(canonical_json(log))
+    series.coins = sha256(series.blobs[-1])

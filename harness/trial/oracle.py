@@ -7,7 +7,7 @@ it; what is wrong ends that worker, and J hears of a fault. Compares nothing: `l
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.container import Ended, Finished, Line, Overflow, Session, Silence, stream
@@ -25,6 +25,9 @@ from harness.trial.shipping import Shipment
 from harness.trial.transcript import Transcript
 from harness.trial.workshop import STARTING, Workshop
 
+# Seconds without a message before a test is ended; the base gets fewer, so that no candidate is near its limit.
+_PATIENCE: Final[Mapping[Arm, float]] = {"baseline": 5.0, "candidate": 30.0}
+_MOST_MESSAGES: Final[Mapping[Arm, int]] = {"baseline": 10_000, "candidate": 100_000}  # of one test
 _MOST_LOST: Final = 3  # workers that may break the protocol before no new one is started
 
 
@@ -39,17 +42,22 @@ class Order:
 
 @dataclass(frozen=True)
 class Served:
-    """Who answers: an arm, its files of the editable scope, and how the base's classes are built."""
+    """Who answers: an arm, its files of the editable scope, and how the base's classes are built.
+
+    `data` are files of the scope that lie beside the tests as well: the base's own, and no code.
+    """
 
     arm: Arm
     files: Mapping[str, bytes]
     shapes: Any = None
+    data: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class OracleRun(Record):
     """What the oracle reported of one arm, by test id; `problems` are sentences about the whole.
 
-    `tallies` count what the candidate decided in each test; the id "" stands for what lies outside of tests.
+    `tallies` count what the candidate decided in each test; the id "" stands for what lies outside of tests. `whys` is
+    the first line of what each failed test failed with, which is hostile text.
     """
 
     outcomes: Mapping[str, tuple[Outcome, str]]
@@ -62,6 +70,7 @@ class OracleRun(Record):
     seconds: float
     trial: TrialRecord
     blobs: tuple[bytes, ...] = ()
+    whys: Mapping[str, str] = {}
 
 
 def run_oracle(shop: Workshop, served: Served, order: Order, recorder: Recorder | None = None) -> OracleRun:
@@ -77,12 +86,14 @@ def run_oracle(shop: Workshop, served: Served, order: Order, recorder: Recorder 
         "seed": order.seed,
         "fresh": shop.fresh,
         "skip": list(order.skip),
+        "patience": _PATIENCE[served.arm],
+        "most": _MOST_MESSAGES[served.arm],
         "shapes": served.shapes,
         "roots": list(shop.roots),
     }
     began = time.monotonic()
     with shop.judge() as judge:
-        judge.send(stream(header, {}))
+        judge.send(stream(header, served.data))
         relay = Relay(judge, lambda: _started(shop, tree), shop.end, Limits(shop.limit, began + shop.total))
         relay.recorder = recorder
         try:
@@ -104,6 +115,7 @@ def run_oracle(shop: Workshop, served: Served, order: Order, recorder: Recorder 
         seconds=round(time.monotonic() - began, 4),
         trial=trial_record(served.arm, "tests", shop.judging, finished, transcript),
         blobs=(transcript, finished.stderr),
+        whys=relay.sessions.whys(),
     )
 
 

@@ -5,15 +5,18 @@ is asked for.
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from harness.container import Ended, Finished, Line, Overflow, Session, Silence
+from harness.container import Ended, Finished, Line, Overflow, Session, Silence, Usage
 from harness.records import Record
 from harness.trial.inputs import parse_object
 
 LONGEST: Final = 1024 * 1024  # bytes of one message
 _FAREWELL: Final = 1.0  # seconds
+_SETTLING: Final = 2.0  # seconds at most that a fresh container may take to come to rest
+_QUIET, _IDLE = 0.03, 0.001  # at rest: in so many seconds less processor time than this
 
 Why = Literal["timeout", "exit", "malformed", "too large"]
 
@@ -30,14 +33,55 @@ class Gone(Record):
     why: Why
 
 
+class Meter:
+    """Costs of one side, read by the host: time between question and answer, and the kernel's account of containers."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._cpu: float | None = 0.0
+        self._memory: int | None = 0
+        self._before: Usage | None = None
+
+    def begin(self, session: Session) -> None:
+        """A container is there that has not got its tree; the start of its interpreter is let end, and is no cost."""
+        until = time.monotonic() + _SETTLING
+        before, at_rest = session.usage(), False
+        while not at_rest and time.monotonic() < until:
+            time.sleep(_QUIET)
+            now = session.usage()
+            at_rest = now is None if before is None else now is not None and now.cpu - before.cpu < _IDLE
+            before = now
+        self._before = before
+
+    def end(self, session: Session | None) -> None:
+        """Its last answer is here; None when it is gone, and with it the account."""
+        after = session.usage() if session is not None else None
+        if after is None or self._before is None:
+            self._cpu = self._memory = None
+            return
+        if self._cpu is not None:
+            self._cpu += after.cpu - self._before.cpu
+        if self._memory is not None:
+            self._memory = None if after.memory is None else max(self._memory, after.memory)
+
+    def costs(self) -> dict[str, float]:
+        """What could be read, by kind of metric: seconds, seconds, bytes."""
+        found = {"time": self.seconds, "cpu": self._cpu, "memory": self._memory}
+        return {kind: float(value) for kind, value in found.items() if value}
+
+
 class Partner:
     """Holds at most one container, started at the first question; `start` gives one that has its tree.
 
-    How its containers ended is kept when `recorded`; reading that costs a few dozen milliseconds each.
+    How its containers ended is kept when `recorded`; reading that costs a few dozen milliseconds each. A `meter` counts
+    everything from the moment that a container's tree is sent. No warm-up is left out: what a candidate did in one
+    would be free.
     """
 
-    def __init__(self, start: Callable[[], Session], silence: float, recorded: bool) -> None:
+    def __init__(self, start: Callable[[], Session], tree: bytes, silence: float, recorded: bool) -> None:
         self._start = start
+        self._tree = tree
+        self.meter: Meter | None = None
         self._silence = silence
         self._recorded = recorded
         self._session: Session | None = None
@@ -50,8 +94,14 @@ class Partner:
             return Gone(why="exit")
         if self._session is None:
             self._session = self._start()
+            if self.meter is not None:
+                self.meter.begin(self._session)
+            self._session.send(self._tree)
+        asked = time.monotonic()
         self._session.send(encode({"id": number, "body": body}))
         reading = self._session.read_line(min(self._silence, max(0.0, seconds)), LONGEST)
+        if self.meter is not None:
+            self.meter.seconds += time.monotonic() - asked
         match reading:
             case Line(data=data):
                 answer = parse_object(data)
@@ -74,6 +124,8 @@ class Partner:
         """Ends the container, if there is one, and keeps how it ended."""
         if self._session is not None:
             session, self._session = self._session, None
+            if self.meter is not None:
+                self.meter.end(None if self._lost else session)
             try:
                 if self._recorded:
                     self.ended.append(session.kill() if self._lost else _let_end(session))

@@ -17,6 +17,7 @@ Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "missing"
 
 _MOST_IDS: Final = 200_000
 _LONGEST_ID: Final = 1200
+_LONGEST_WHY: Final = 300
 _MOST_LOG: Final = 256 * 1024
 
 
@@ -59,6 +60,8 @@ class Listener:
         self._stopped = False
         self._phase = "setup"
         self._phases: list[tuple[str, bool]] = []
+        self._whys: dict[str, str] = {}
+        self.calls: dict[str, dict[str, Any]] | None = None  # by test; only who asks for recordings hears any
         self._body = ""
         self._exit: int | None = None
         self._ended = False
@@ -94,6 +97,11 @@ class Listener:
         if not self._started:
             return "while collecting"
         return self.name_of(len(self._outcomes)) or "after the last test"
+
+    @property
+    def whys(self) -> dict[str, str]:
+        """The first line of what each failed test failed with; hostile text."""
+        return self._whys
 
     def name_of(self, number: int) -> str:
         """The id with this number, "" for what is no test of this session."""
@@ -176,6 +184,8 @@ class Listener:
                 kept = clean(f"{name}\n{text}")[: self._room]
                 self._room -= len(kept)
                 self._logs += [kept] if kept else []
+            case {"e": "calls", "id": str() as name} if self.calls is not None:
+                self.calls[name] = event
             case {"e": "finished", "exit": int() as code} if self._exit is None:
                 self._exit = int(code)
                 if self._exit not in (0, 1):
@@ -196,6 +206,9 @@ class Listener:
             self._derail("a test was reported out of order, twice, or without having been collected")
             return
         self._phases.append((str(outcome), event.get("wasxfail") is True))
+        why = event.get("why")
+        if outcome == "failed" and isinstance(why, str):
+            self._whys.setdefault(self._ids[len(self._outcomes)], clean(why)[:_LONGEST_WHY])
         body = event.get("body")
         if when == "call" and isinstance(body, list):
             self._body = clean(":".join(map(str, body)))[:40]

@@ -2,8 +2,7 @@
 
 The script imports the arm's source, so what it prints is within that source's reach: a number from here is
 a claim under the sandbox's limits, not a proof. A `time` metric that the script does not print is the
-container's own wall time, read by the host; measuring every cost from outside is the subject of a later
-issue.
+container's own wall time, read by the host. What a cost is without trust in the candidate, a [[bench]] says.
 """
 
 import math
@@ -20,10 +19,10 @@ _MOST_ROWS: Final = 100_000
 
 
 class Rows(Record):
-    """One run of one arm: value by metric, task and seed."""
+    """One run of one arm: value by metric, task and seed; `outside` are costs that the host read, by kind of metric."""
 
     values: Mapping[str, Mapping[str, Mapping[str, float]]]
-    seconds: float
+    outside: Mapping[str, float] = {}
     trial: TrialRecord | None = None
     blobs: tuple[bytes, ...] = ()
 
@@ -36,10 +35,28 @@ class NoRows(Record):
     blobs: tuple[bytes, ...] = ()
 
 
-def run_script(engine: Engine, inputs: TrialInputs, script: str, arm: Arm, files: Mapping[str, bytes]) -> Rows | NoRows:
+class Script(Record):
+    """A base-owned script by its path; with `suite`, a suite of that kind, asked for the kinds of the named metrics."""
+
+    path: str
+    suite: str | None = None
+    metrics: Mapping[str, str] = {}
+
+    def header(self, roots: tuple[str, ...]) -> dict[str, Any]:
+        """How the guest is asked to run it."""
+        path = f"{JUDGE}/{self.path}"
+        if self.suite is None:
+            return {"role": "script", "path": path, "roots": list(roots)}
+        metrics = dict(self.metrics)
+        return {"role": "suite", "path": path, "roots": list(roots), "suite": self.suite, "metrics": metrics}
+
+
+def run_script(
+    engine: Engine, inputs: TrialInputs, script: Script, arm: Arm, files: Mapping[str, bytes]
+) -> Rows | NoRows:
     """One run in a fresh container; a script that fails, is cut off or repeats a row gives no rows."""
     spec = inputs.spec(inputs.judge, "metric")
-    header = {"role": "script", "path": f"{JUDGE}/{script}", "roots": list(inputs.roots())}
+    header = script.header(inputs.roots())
     finished = run_batch(engine, spec, stream(header, files))
     trial, blobs = trial_record(arm, "metric", spec, finished), (finished.stdout, finished.stderr)
     state = finished.state
@@ -49,7 +66,7 @@ def run_script(engine: Engine, inputs: TrialInputs, script: str, arm: Arm, files
     values = read_rows(finished.stdout)
     if isinstance(values, str):
         return NoRows(why=values, trial=trial, blobs=blobs)
-    return Rows(values=values, seconds=state.seconds, trial=trial, blobs=blobs)
+    return Rows(values=values, outside={"time": state.seconds}, trial=trial, blobs=blobs)
 
 
 def read_rows(stdout: bytes) -> dict[str, dict[str, dict[str, float]]] | str:

@@ -52,6 +52,10 @@ class Sessions:
                 found[name] = (outcome, body)
         return found
 
+    def whys(self) -> dict[str, str]:
+        """The first line of what each failed test failed with; hostile text."""
+        return {name: why for listener in self._listeners for name, why in listener.whys.items()}
+
     def problems(self) -> tuple[str, ...]:
         """Sentences about sessions that did not go as they should."""
         told = [problem for listener in self._listeners for problem in listener.report().problems]

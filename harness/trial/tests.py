@@ -6,7 +6,8 @@ Tests and configuration come from the judge image, only the editable scope from 
 
 import secrets
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from harness.container import (
     Artifact,
@@ -22,6 +23,7 @@ from harness.records import Arm, Record, TestsResult, TrialRecord
 from harness.trial.inputs import TrialInputs, trial_record
 from harness.trial.limits import hits_of, limits_hit, stops_of
 from harness.trial.report import Listener, Outcome, SessionReport
+from harness.trial.shipping import shipment
 from harness.trial.verdict import SESSION
 
 _MOST_STDOUT: Final = 64 * 1024 * 1024
@@ -63,16 +65,32 @@ class TestRun(Record):
 
 def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
     """Runs the base's tests on the arm's source in a fresh container; whatever happens there is in the report."""
+    return _run(engine, inputs, arm, None)[0]
+
+
+def record_calls(
+    engine: Engine, inputs: TrialInputs, packages: tuple[str, ...], tests: tuple[str, ...]
+) -> Mapping[str, Mapping[str, Any]]:
+    """What the base's own tests ask of the packages, by id of those named: the base's code alone is trusted with it."""
+    return _run(engine, inputs, "baseline", {"packages": list(packages), "tests": list(tests)})[1]
+
+
+def _run(
+    engine: Engine, inputs: TrialInputs, arm: Arm, record: dict[str, list[str]] | None
+) -> tuple[TestRun, Mapping[str, Mapping[str, Any]]]:
     files = inputs.read(inputs.commit(arm), inputs.config.target.source)
     spec = inputs.spec(inputs.judge, "tests", warm=("pytest",))
     limit = spec.profile.limits.timeout
     header = {
         "role": "tests",
         "tests": list(inputs.config.target.tests),
+        "packages": list(shipment(inputs).packages),
         "roots": list(inputs.roots()),
         "timeout": max(limit / 2, limit - _RESERVE),
         "output": spec.profile.limits.output,
     }
+    if record is not None:
+        header["record"] = record
     allowed = inputs.config.sandbox.artifacts if arm == "candidate" else ()
     if allowed:
         header["artifacts"] = {"allowed": list(allowed), **_ARTIFACTS.model_dump(include={"file", "total", "count"})}
@@ -80,6 +98,7 @@ def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
         session.send(stream(header, files))
         word = secrets.token_hex(16).encode()
         listener = Listener(word, stops_of(spec.profile.limits), hits_of(spec.profile), _reader(allowed))
+        listener.calls = None if record is None else {}
         heard, problem = bytearray(), ""
         if _ready(session):
             session.send(word + b"\n")
@@ -95,7 +114,7 @@ def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
         problems.append(f"the container ended with exit status {state.exit_code}")
     stdout = bytes(heard)
     brought = listener.brought()
-    return TestRun(
+    run = TestRun(
         report=listener.report(tuple(problems)),
         trial=trial_record(arm, "tests", spec, finished, stdout),
         stdout=stdout,
@@ -103,6 +122,7 @@ def run_tests(engine: Engine, inputs: TrialInputs, arm: Arm) -> TestRun:
         artifacts=tuple(found for found in brought if isinstance(found, Artifact)),
         refused=tuple(found for found in brought if isinstance(found, Refused)),
     )
+    return run, listener.calls or {}
 
 
 def unusable(run: TestRun) -> str:

@@ -21,7 +21,8 @@ def conclude(
     """The verdict and its reasons, gravest first. `faults` are what kept the harness from finishing (sentences).
 
     Pass: no blocking finding, all base tests pass, nothing is worse, nothing is undecided; a claimed gain needs a
-    win. Effects named in `tie_breakers` are shown, not judged: the metric that they serve has used them already.
+    win, and fails when each objective is decided otherwise or cannot gain what was sought. Effects named in
+    `tie_breakers` are shown, not judged: the metric that they serve has used them already.
     """
     judged = tuple(effect for effect in effects if effect.metric not in tie_breakers)
     failures = (*_blocking(findings), *_test_failures(tests), *_worse(judged))
@@ -29,6 +30,10 @@ def conclude(
         return "fail", failures
     if faults:
         return "error", faults
+    if claims_gain and _hopeless(judged):
+        return "fail", tuple(
+            f"it claims a gain, and {effect.metric} gains less than was sought" for effect in judged if effect.futile
+        )
     undecided = tuple(f"{effect.metric} is undecided" for effect in judged if effect.outcome == "inconclusive")
     if claims_gain and not undecided and not any(effect.outcome == "win" for effect in judged):
         return "fail", ("it claims a gain, and no metric is better",)
@@ -39,6 +44,14 @@ def conclude(
     wins = tuple(f"{effect.metric} is better" for effect in judged if effect.outcome == "win")
     passed = wins or (f"all {tests.expected} tests pass" + (", no metric is worse" if judged else ""),)
     return "pass", (*passed, *_unverified(tests))
+
+
+def _hopeless(effects: tuple[Effect, ...]) -> bool:
+    """Whether no objective can bring the win any more, and some only because too large a gain is refuted."""
+    objectives = [effect for effect in effects if effect.role == "objective"]
+    open_ = [effect for effect in objectives if effect.outcome == "inconclusive"]
+    won = any(effect.outcome == "win" for effect in objectives)
+    return bool(open_) and not won and all(effect.futile for effect in open_)
 
 
 def _unverified(tests: TestsResult) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The dialogs over the review: a form to fill in order, and a note to read. No button exists that could be focused."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from harness.tui.forms import Answer, Cancelled, Form
 from harness.tui.guard import Guarded, TypeAhead
 from harness.tui.lines import LinesView
 from harness.tui.rows import Row, row
+from harness.tui.session import Filling, Submit, Wrong
 
 _CSS = """
 %(name)s { align: center middle; background: $background 60%%; }
@@ -25,10 +26,15 @@ _CSS = """
 """
 
 
+def dialog_css(name: str) -> str:
+    """The look of a dialog of this class name."""
+    return _CSS % {"name": name}
+
+
 class FormDialog(Guarded, ModalScreen[Answer | Cancelled]):
     """Asks for the fields of a form in order. Enter goes on, and submits only from the last field."""
 
-    CSS = _CSS % {"name": "FormDialog"} + "FormDialog .label { margin-top: 1; }"
+    CSS = dialog_css("FormDialog") + "FormDialog .label { margin-top: 1; }"
     # Priority: the focus must have moved before the next key of a fast typist is handed out.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "advance", "next field, or submit from the last", priority=True, id="form.advance"),
@@ -43,12 +49,13 @@ class FormDialog(Guarded, ModalScreen[Answer | Cancelled]):
         super().__init__()
         self.guard = guard
         self._form = form
+        self._filling = Filling(form)
         self._when_settled = when_settled
 
     def compose(self) -> ComposeResult:
         """Title, what it means, the fields, what is wrong."""
         with Vertical():
-            yield LinesView(id="what", fit=8)
+            yield LinesView(id="what", fit=9)
             for number, ask in enumerate(self._form.asks):
                 yield LinesView(id=f"label{number}", fit=2)
                 yield Field(id=f"field{number}", hint=ask.hint, typed_only=ask.typed_only, allowed=ask.allowed)
@@ -79,36 +86,45 @@ class FormDialog(Guarded, ModalScreen[Answer | Cancelled]):
         # Widget.focus would only take effect after the keys that are queued now.
         self.set_focus(self._field(number))
 
-    def _current(self) -> int:
+    def _here(self) -> Filling:
+        """The filling, at the field that has the focus: a click may have moved it."""
         fields = range(len(self._form.asks))
-        return next((number for number in fields if self._field(number).has_focus), 0)
+        self._filling.focus = next((number for number in fields if self._field(number).has_focus), 0)
+        return self._filling
 
     def action_step(self, step: int) -> None:
         """To another field; at either end it stays."""
-        self._to(min(max(0, self._current() + step), len(self._form.asks) - 1))
+        self._to(self._here().step(step))
 
     def action_advance(self) -> None:
         """Goes to the next field, or from the last one submits."""
-        number = self._current()
-        if number + 1 < len(self._form.asks):
-            self._to(number + 1)
+        filling = self._here()
+        if not filling.last:
+            number = filling.focus
+            self._to(filling.step(1))
             # What was typed just before is still on its way into the field.
             self.call_later(self._check, number)
         elif isinstance(key := self.guard.latest, events.Key):
             self.guard.acting_on(key, key.time)
             self._when_settled(self._submit, self.say)
 
-    def _check(self, number: int) -> bool:
-        wrong = self._form.asks[number].wrong(self._field(number).value)
-        self.say(wrong)
+    def _check(self, number: int) -> None:
+        self._told(self._filling.check(number, self._field(number).value))
+
+    def _told(self, wrong: Wrong | None) -> None:
+        self.say(wrong.why if wrong else "")
         if wrong:
-            self._to(number)
-        return not wrong
+            self._to(wrong.field)
 
     def _submit(self) -> None:
-        if all(self._check(number) for number in range(len(self._form.asks))):
-            values = tuple(self._field(number).value for number in range(len(self._form.asks)))
-            self.dismiss(Answer(self._form.decision, values))
+        values = tuple(self._field(number).value for number in range(len(self._form.asks)))
+        match self._filling.submit(values):
+            case Wrong() as wrong:
+                self._told(wrong)
+            case Submit(values=values):
+                self.dismiss(Answer(self._form.decision, values))
+            case _ as never:
+                assert_never(never)
 
     def action_cancel(self) -> None:
         """Back to the review."""
@@ -118,7 +134,7 @@ class FormDialog(Guarded, ModalScreen[Answer | Cancelled]):
 class Note(Guarded, ModalScreen[Cancelled]):
     """Something to read: an outcome, an error, the keys. Any of Enter, Escape and q closes it."""
 
-    CSS = _CSS % {"name": "Note"}
+    CSS = dialog_css("Note")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape,q", "close", "close", id="note.close"),
         Binding("j,down", "move(1)", show=False, id="note.down"),

@@ -4,12 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
-from harness.records import ReviewSheet
-from harness.tui.rows import Row, row
+from harness.gate.protocol import VERDICTS, Watch
+from harness.records import LineComment, RejectCategory, ReviewSheet
+from harness.tui.rows import Row, row, short
 
-DecisionKey = Literal["approve", "reject", "request-changes", "defer", "merge"]
+DecisionKey = Literal["approve", "reject", "request-changes", "defer", "merge", "comment"]
+CATEGORIES: dict[str, RejectCategory] = {
+    "g": "gaming", "h": "harmful", "w": "wrong", "u": "unclear", "n": "unneeded", "o": "other",
+}  # fmt: skip
 HASH_DIGITS = 8
 REASON_LENGTH = 20
 
@@ -56,32 +60,68 @@ def _reason(least: int) -> Callable[[str], str]:
     return wrong
 
 
-def form_for(decision: DecisionKey, sheet: ReviewSheet, identity: str, unseen: int, now: datetime) -> Form:
-    """The form of a decision on this sheet; `unseen` hunks have not been on the screen."""
+def form_for(
+    decision: DecisionKey,
+    sheet: ReviewSheet,
+    identity: str,
+    now: datetime,
+    *,
+    watch: Watch,
+    nominated: str = "",
+    comments: tuple[LineComment, ...] = (),
+    place: str = "",
+) -> Form:
+    """The form of a decision on this sheet; `place` is the line that a comment is about."""
     match decision:
         case "approve":
-            return _approve(sheet, identity, unseen)
+            return _approve(sheet, identity, watch, nominated)
         case "merge":
             return _merge(sheet)
         case "reject":
-            text = "Nothing of it lands. The reason is kept in the ledger."
-            return Form("reject", f"Reject {sheet.proposal}", (row(text),), (_why("Reason"),))
+            return reject_form(sheet.proposal, comments)
         case "request-changes":
             text = "It leaves the queue; the proposer gets your words as quoted data, never as instructions."
-            return Form(
-                "request-changes", f"Request changes to {sheet.proposal}", (row(text),), (_why("What must change"),)
-            )
+            title = f"Request changes to {sheet.proposal}"
+            return Form("request-changes", title, (row(text), _with_it(comments)), (_why("What must change"),))
+        case "comment":
+            ask = Ask("Comment", "empty takes it back", lambda _: "")
+            return Form("comment", f"Comment on {short(place, 60)}", (row("It is kept until you decide."),), (ask,))
         case "defer":
             text = "It comes back at that date, and never turns into an approval."
             until = Ask("Until", "YYYY-MM-DD, or a number of days such as 3d", lambda value: _date_wrong(value, now))
             return Form("defer", f"Defer {sheet.proposal}", (row(text),), (_why("Reason"), until))
+        case _ as never:
+            assert_never(never)
+
+
+def _with_it(comments: tuple[LineComment, ...]) -> Row:
+    return row(("Your comments on lines go with it: ", "dim"), (str(len(comments)), "strong"))
+
+
+def reject_form(what: str, comments: tuple[LineComment, ...] = ()) -> Form:
+    """The form of a rejection, of one proposal or of several."""
+    text = row("Nothing of it lands. Category and reason are kept in the ledger.")
+    words = ", ".join(f"{key} {word}" for key, word in CATEGORIES.items())
+    category = Ask("Category", words, _category_wrong)
+    rows = (text, row((words, "dim"), indent=2), *([_with_it(comments)] if comments else []))
+    return Form("reject", f"Reject {what}", rows, (category, _why("Reason")))
+
+
+def category_of(value: str) -> RejectCategory | None:
+    """The category that a letter or a word means."""
+    text = value.strip().casefold()
+    return next((word for key, word in CATEGORIES.items() if text in (key, word)), None)
+
+
+def _category_wrong(value: str) -> str:
+    return "" if category_of(value) else "Give one of: " + ", ".join(CATEGORIES.values()) + "."
 
 
 def _why(label: str) -> Ask:
     return Ask(label, "in your own words", _reason(1))
 
 
-def _approve(sheet: ReviewSheet, identity: str, unseen: int) -> Form:
+def _approve(sheet: ReviewSheet, identity: str, watch: Watch, nominated: str) -> Form:
     tree = sheet.tree or ""
     rows = [
         row("You sign for this tree, as tested, and for nothing else:"),
@@ -89,8 +129,9 @@ def _approve(sheet: ReviewSheet, identity: str, unseen: int) -> Form:
         row(("  as ", "dim"), identity, indent=5),
         row(("The terminal is handed to ssh-keygen, which may ask for a passphrase or a touch.", "dim")),
     ]
-    if unseen:
-        rows.append(row((f" {unseen} hunks have not been on your screen yet. ", "notice")))
+    if watch.verdict is not None:
+        said = f"{watch.verdict}, {VERDICTS[watch.verdict]}"
+        rows.append(row(("Your first verdict: ", "dim"), said, ("   most suspicious: ", "dim"), nominated or "no hunk"))
 
     def wrong(value: str) -> str:
         typed = value.strip().lower()

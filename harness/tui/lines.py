@@ -40,6 +40,19 @@ class LinesView(ScrollView, inherit_bindings=False):
         self._width = 0
         self._drawn: dict[int, list[Strip]] = {}
         self.match: int | None = None
+        self._base: Style | None = None
+
+    @property
+    def base(self) -> Style:
+        """The widget's own style; asking Textual for it is slow, so it is kept until styles change."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    def notify_style_update(self) -> None:
+        """Styles have changed."""
+        self._base = None
+        super().notify_style_update()
 
     def show(self, rows: Sequence[Row], *, keep: bool = False) -> None:
         """Puts these rows into the view; `keep` stays at the place that was looked at."""
@@ -54,7 +67,7 @@ class LinesView(ScrollView, inherit_bindings=False):
         self._drawn.clear()
         width = self._text_width()
         self._width = width
-        self._starts = [0, *accumulate(len(self._cuts(index)) + 1 for index in range(len(self.rows)))]
+        self._starts = [0, *accumulate(map(self.height_of, range(len(self.rows))))]
         if self._fit:
             self.styles.height = min(self._fit, max(1, self._starts[-1]))
         self.virtual_size = Size(width, self._starts[-1])
@@ -64,6 +77,10 @@ class LinesView(ScrollView, inherit_bindings=False):
         own = self.size.width or self.app.size.width
         # The bar's column is kept free at all times, so that the layout cannot flip while it appears.
         return max(8, own - (0 if self._fit else self.styles.scrollbar_size_vertical))
+
+    def height_of(self, index: int) -> int:
+        """Lines that this row takes at the current width."""
+        return len(self._cuts(index)) + 1
 
     def _cuts(self, index: int) -> tuple[int, ...]:
         row = self.rows[index]
@@ -106,8 +123,11 @@ class LinesView(ScrollView, inherit_bindings=False):
 
     def find(self, wanted: str) -> bool:
         """Goes to the next row that contains the text (case does not matter), round the end; False if none does."""
+        return self.find_from(self.top_row() if self.match is None else self.match + 1, wanted)
+
+    def find_from(self, after: int, wanted: str) -> bool:
+        """As `find`, from this row on."""
         needle = wanted.casefold()
-        after = self.top_row() if self.match is None else self.match + 1
         order = [*range(after, len(self.rows)), *range(after)]
         self.match = next((index for index in order if needle in self.rows[index].text.casefold()), None)
         self._drawn.clear()
@@ -123,6 +143,7 @@ class LinesView(ScrollView, inherit_bindings=False):
     def restyle(self) -> None:
         """Draws again in the palette of a new theme."""
         self._drawn.clear()
+        self._base = None
         self.refresh()
 
     def segments(self, index: int) -> list[Segment]:
@@ -148,7 +169,7 @@ class LinesView(ScrollView, inherit_bindings=False):
         line = self.scroll_offset.y + y
         index = bisect_right(self._starts, line) - 1
         if not self.rows or index >= len(self.rows):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.base)
         if index not in self._drawn:
             self._drawn[index] = self._draw(index)
         piece = line - self._starts[index]
@@ -159,15 +180,20 @@ class LinesView(ScrollView, inherit_bindings=False):
         """Called for each line of a row that goes to the screen; `last` when it is the row's last line."""
 
     def _draw(self, index: int) -> list[Strip]:
-        whole = Strip(self.segments(index))
-        cells = [whole.index_to_cell_position(cut) for cut in self._cuts(index)]
-        pieces = list(whole.divide([*cells, whole.cell_length])) if cells else [whole]
-        base = self.rich_style + self.fill(index)
+        pieces = divided(self.segments(index), self._cuts(index))
+        base = self.base + self.fill(index)
         lead = self.lead(index)
         return [
             Strip([lead, *piece] if number else list(piece)).adjust_cell_length(self.size.width).apply_style(base)
             for number, piece in enumerate(pieces)
         ]
+
+
+def divided(segments: list[Segment], cuts: Sequence[int]) -> list[Strip]:
+    """One line as the pieces that it breaks into at these offsets."""
+    whole = Strip(segments)
+    cells = [whole.index_to_cell_position(cut) for cut in cuts]
+    return list(whole.divide([*cells, whole.cell_length])) if cells else [whole]
 
 
 def _clipped(segments: list[Segment], width: int) -> list[Segment]:

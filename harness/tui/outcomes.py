@@ -21,7 +21,13 @@ class Fault:
 Outcome = Decided | NotDecided | Landed | NotLanded | Fault
 
 
-_KEY_NAMES = {"slash": "/", "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "["}
+_KEY_NAMES = {"slash": "/", "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "[",
+              "right_curly_bracket": "}", "left_curly_bracket": "{", "vertical_line": "|"}  # fmt: skip
+
+
+def key_names(keys: str) -> str:
+    """Keys as they are printed on a keyboard."""
+    return "  ".join(_KEY_NAMES.get(key, key) for key in keys.split(","))
 
 
 def key_rows(bindings: Sequence[BindingType]) -> tuple[Row, ...]:
@@ -29,8 +35,7 @@ def key_rows(bindings: Sequence[BindingType]) -> tuple[Row, ...]:
     rows = [row(("KEYS", "head")), row("")]
     for one in bindings:
         if isinstance(one, Binding) and one.description:
-            names = "  ".join(_KEY_NAMES.get(key, key) for key in one.key.split(","))
-            rows.append(row((f"  {names:<18}", "key"), one.description, indent=20))
+            rows.append(row((f"  {key_names(one.key):<18}", "key"), one.description, indent=20))
     return (*rows, row(""), row(("Decision keys are dead for half a second after the screen changes.", "dim")))
 
 

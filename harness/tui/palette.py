@@ -15,18 +15,23 @@ def _styles(**given: str) -> dict[str, Style]:
     return {name: Style.parse(text) for name, text in given.items()}
 
 
+_PLAIN = Style.null()
+
+
 class CodeTheme(SyntaxTheme):
     """A few quiet syntax colours, found by the first names of a token's type."""
 
     def __init__(self, styles: dict[str, Style]) -> None:
         self._styles = styles
+        self._found: dict[TokenType, Style] = {}
+        self.colours = bool(styles)
 
     def get_style_for_token(self, token_type: TokenType) -> Style:
         """The style of the most specific name that we know."""
-        for size in (3, 2, 1):
-            if (found := self._styles.get(".".join(token_type[:size]))) is not None:
-                return found
-        return Style.null()
+        if token_type not in self._found:
+            names = (".".join(token_type[:size]) for size in (3, 2, 1))
+            self._found[token_type] = next((self._styles[name] for name in names if name in self._styles), _PLAIN)
+        return self._found[token_type]
 
     def get_background_style(self) -> Style:
         """None: the line's own background shows added and removed."""
@@ -45,6 +50,8 @@ class Palette:
     cursor: Style
     match: Style
     odd: Style
+    added_word: Style
+    removed_word: Style
 
     def __getitem__(self, role: Role) -> Style:
         return self.roles[role]
@@ -65,6 +72,7 @@ DARK = Palette(
     added_line=Style.parse("on #12304a"), removed_line=Style.parse("on #43290f"),
     hunk_line=Style.parse("#8a94a3 on #1c232c"), cursor=Style.parse("bold on #24405c"),
     match=Style.parse("underline on #5a4a12"), odd=Style.parse("bold underline #ff9f45"),
+    added_word=Style.parse("bold on #1f5a8a"), removed_word=Style.parse("bold on #7d4a14"),
 )  # fmt: skip
 
 LIGHT = Palette(
@@ -82,6 +90,7 @@ LIGHT = Palette(
     added_line=Style.parse("on #d6e8fb"), removed_line=Style.parse("on #fbe3cb"),
     hunk_line=Style.parse("#5b6572 on #e6e9ee"), cursor=Style.parse("bold on #cfe2f7"),
     match=Style.parse("underline on #f7e7a1"), odd=Style.parse("bold underline #9a4b00"),
+    added_word=Style.parse("bold on #a5cdf5"), removed_word=Style.parse("bold on #f5c48f"),
 )  # fmt: skip
 
 PLAIN = Palette(
@@ -91,7 +100,8 @@ PLAIN = Palette(
     ),
     code=CodeTheme({}),
     added_line=Style.null(), removed_line=Style.null(), hunk_line=Style.parse("bold"), cursor=Style.parse("reverse"),
-    match=Style.parse("underline"), odd=Style.parse("bold underline"),
+    match=Style.parse("underline"), odd=Style.parse("bold underline"), added_word=Style.parse("bold underline"),
+    removed_word=Style.parse("bold underline"),
 )  # fmt: skip
 
 THEMES = (

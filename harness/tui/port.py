@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Protocol
 
-from harness.records import Decided, Landed, NotDecided, NotLanded, QueueRow, ReviewSheet
+from harness.records import (
+    Decided,
+    Decision,
+    Landed,
+    LineComment,
+    NotDecided,
+    NotLanded,
+    QueueRow,
+    RejectCategory,
+    Reviewed,
+    ReviewSheet,
+)
 
 
 class ReviewerPort(Protocol):
@@ -21,19 +32,39 @@ class ReviewerPort(Protocol):
         """Everything to show about one proposal, computed before it is shown."""
         ...
 
-    def approve(self, proposal: str, typed: str, reason: str) -> Decided | NotDecided:
+    def source(self, proposal: str, path: str) -> str | None:
+        """A file as it would stand after the merge; None where there is none."""
+        ...
+
+    def history(self) -> tuple[Decision, ...]:
+        """Every decision at this target, the latest first."""
+        ...
+
+    def approve(self, proposal: str, typed: str, reason: str, reviewed: Reviewed | None = None) -> Decided | NotDecided:
         """Signs for the tree whose hash was typed; may talk to the person through the terminal."""
         ...
 
-    def reject(self, proposal: str, reason: str) -> Decided | NotDecided:
-        """Says no, with the reason."""
+    def reject(
+        self,
+        proposal: str,
+        reason: str,
+        category: RejectCategory = "",
+        *,
+        comments: tuple[LineComment, ...] = (),
+        reviewed: Reviewed | None = None,
+    ) -> Decided | NotDecided:
+        """Says no, with the reason and comments on lines."""
         ...
 
-    def request_changes(self, proposal: str, reason: str) -> Decided | NotDecided:
-        """Sends the proposal back; the reason reaches the proposer as quoted data."""
+    def request_changes(
+        self, proposal: str, reason: str, comments: tuple[LineComment, ...] = (), reviewed: Reviewed | None = None
+    ) -> Decided | NotDecided:
+        """Sends the proposal back; reason and comments reach the proposer as quoted data."""
         ...
 
-    def defer(self, proposal: str, reason: str, until: datetime) -> Decided | NotDecided:
+    def defer(
+        self, proposal: str, reason: str, until: datetime | None = None, reviewed: Reviewed | None = None
+    ) -> Decided | NotDecided:
         """Puts it off until a UTC time; it comes back, and never turns into an approval."""
         ...
 

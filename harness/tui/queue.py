@@ -1,5 +1,6 @@
 """The queue: what waits for a person, ten thousand rows as fast as ten; it opens proposals and decides nothing."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -23,6 +24,7 @@ from harness.tui.lines import LinesView, palette_of
 from harness.tui.rows import Part, risk, row, short
 from harness.tui.sheet import age
 
+_NUMBER = re.compile(r"\s[-+×\[]?[\d.]")
 WIDE = 110  # columns from which verdict and author have room
 
 
@@ -50,11 +52,19 @@ class QueueList(ScrollView, inherit_bindings=False):
         self.all: Sequence[QueueRow] = ()
         self.shown: Sequence[QueueRow] = ()
         self.cursor = 0
+        self.marked: frozenset[str] = frozenset()
+
+    def mark(self) -> None:
+        """Marks the proposal under the cursor, or takes its mark back."""
+        if self.shown:
+            self.marked ^= {self.shown[self.cursor].proposal}
+            self.move(1)
 
     def load(self, rows: Sequence[QueueRow], wanted: str = "") -> None:
         """Shows the rows that contain the wanted text; the cursor stays on its proposal if it is still there."""
         at = self.shown[self.cursor].proposal if self.shown else ""
         self.all, self._at = rows, self._now()
+        self.marked &= {one.proposal for one in rows}
         needle = wanted.casefold()
         self.shown = [one for one in rows if needle in _searched(one)] if needle else rows
         self.cursor = next((number for number, one in enumerate(self.shown) if one.proposal == at), 0)
@@ -97,7 +107,8 @@ class QueueList(ScrollView, inherit_bindings=False):
             return Strip.blank(self.size.width, self.rich_style)
         palette = palette_of(self.app)
         here = index == self.cursor
-        parts = queue_parts(self.shown[index], self._at, self.size.width - 1, here=here)
+        one = self.shown[index]
+        parts = queue_parts(one, self._at, self.size.width - 1, here=here, marked=one.proposal in self.marked)
         base = self.rich_style + (palette.cursor if here else Style.null())
         strip = Strip([Segment(part.text, palette[part.role]) for part in parts])
         return strip.adjust_cell_length(self.size.width).apply_style(base)
@@ -107,7 +118,12 @@ def _searched(one: QueueRow) -> str:
     return f"{one.proposal} {one.title} {one.author} {one.state} {one.verdict or ''} {one.risk or ''}".casefold()
 
 
-def queue_parts(one: QueueRow, now: datetime, width: int, *, here: bool) -> tuple[Part, ...]:
+def outcome_of(effect: str) -> str:
+    """The effects without their numbers: these are sealed until the reviewer's first verdict."""
+    return "; ".join(_NUMBER.split(one, 1)[0].strip() for one in effect.split(";"))
+
+
+def queue_parts(one: QueueRow, now: datetime, width: int, *, here: bool, marked: bool = False) -> tuple[Part, ...]:
     """One queue row within a width: risk first, the agent's own title last."""
     word, role = risk(one.risk)
     counts = f"+{one.added} -{one.removed}"
@@ -116,11 +132,11 @@ def queue_parts(one: QueueRow, now: datetime, width: int, *, here: bool) -> tupl
     verdict = f"{one.verdict or '–':<12} " if wide else ""
     author = f"{_cell(one.author, 18)}  " if wide else ""
     parts = (
-        Part(" ▸ " if here else "   ", "key"),
+        Part(f"{'×' if marked else ' '}{'▸' if here else ' '} ", "key"),
         Part(word, role),
         Part(f" {_cell(one.proposal, 7)}", "strong"),
         Part(f"{_cell(one.state, 12 if wide else 9)} {verdict}{counts:>8}  {age(one.since, now):>4}  "),
-        Part(f"{_cell(one.effect or '–', size)}  "),
+        Part(f"{_cell(outcome_of(one.effect) or '–', size)}  "),
         Part(author, "dim"),
     )
     used = sum(cell_len(part.text) for part in parts)
@@ -152,16 +168,26 @@ class QueueScreen(Guarded, Screen[None]):
         Binding("enter", "open", "review the proposal", id="queue.open"),
         Binding("slash", "search", "search", id="queue.search"),
         Binding("u,f5", "reload", "read the queue again", id="queue.reload"),
+        Binding("x", "mark", "mark, to reject several at once", id="queue.mark"),
+        Binding("X", "reject", "reject what is marked…", id="queue.reject"),
+        Binding("H", "app.history", "every decision so far", id="queue.history"),
+        Binding("ctrl+p", "app.commands", "find a command", id="queue.commands"),
         Binding("question_mark", "app.keys", "help", id="queue.help"),
         Binding("escape", "clear", "clear the search", id="queue.clear"),
         Binding("q", "app.quit", "leave", id="queue.quit"),
     ]
 
     def __init__(
-        self, guard: TypeAhead, load: Callable[[], Sequence[QueueRow]], identity: str, now: Callable[[], datetime]
+        self,
+        guard: TypeAhead,
+        load: Callable[[], Sequence[QueueRow]],
+        reject: Callable[[frozenset[str]], None],
+        identity: str,
+        now: Callable[[], datetime],
     ) -> None:
         super().__init__()
         self.guard = guard
+        self._reject = reject
         self._load = load
         self._identity = identity
         self._now = now
@@ -177,9 +203,9 @@ class QueueScreen(Guarded, Screen[None]):
     def on_mount(self) -> None:
         """Reads the queue for the first time."""
         self.query_one(QueueList).focus()
-        keys = row(("Enter", "key"), " review   ", ("j/k", "key"), " move   ", ("/", "key"), " search   ",
+        self._keys = row(("Enter", "key"), " review   ", ("j/k", "key"), " move   ", ("/", "key"), " search   ",
                    ("u", "key"), " reload   ", ("?", "key"), " help   ", ("q", "key"), " leave", clip=True)  # fmt: skip
-        self.query_one("#keys", LinesView).show([keys])
+        self.query_one("#keys", LinesView).show([self._keys])
         self.action_reload()
 
     def on_screen_resume(self) -> None:
@@ -208,6 +234,7 @@ class QueueScreen(Guarded, Screen[None]):
 
     def action_move(self, lines: int) -> None:
         """Moves the cursor."""
+        self.say("")
         self.query_one(QueueList).move(lines)
 
     def action_page(self, pages: int) -> None:
@@ -218,6 +245,22 @@ class QueueScreen(Guarded, Screen[None]):
     def action_open(self) -> None:
         """Opens the proposal under the cursor."""
         self.query_one(QueueList).choose()
+
+    def action_mark(self) -> None:
+        """Marks the proposal, or takes the mark back."""
+        self.query_one(QueueList).mark()
+
+    def action_reject(self) -> None:
+        """Leads to the form that rejects what is marked; there is no other decision about several at once."""
+        marked = self.query_one(QueueList).marked
+        if marked:
+            self._reject(marked)
+        else:
+            self.say("Mark proposals with x first; X rejects them together.")
+
+    def say(self, text: str) -> None:
+        """One line instead of the keys, until the next move."""
+        self.query_one("#keys", LinesView).show([row((f" {text}", "bad"), clip=True) if text else self._keys])
 
     def action_search(self) -> None:
         """Asks what to look for."""

@@ -1,6 +1,9 @@
 """The review screen: one proposal's evidence and diff, and keys that lead to a decision; it takes none itself."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -9,20 +12,36 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 
+from harness.patch.hunks import Diff, file_keys, read_diff
 from harness.records import ReviewSheet
-from harness.tui.diffs import Diff, read_diff
+from harness.tui.colours import lex_file
 from harness.tui.diffview import DiffView
+from harness.tui.evidence import Reading, evidence_rows
 from harness.tui.fields import SearchField
 from harness.tui.forms import DecisionKey
-from harness.tui.guard import Guarded, TypeAhead
-from harness.tui.lines import LinesView
+from harness.tui.guard import TypeAhead
+from harness.tui.judging import Judging
+from harness.tui.lines import LinesView, palette_of
+from harness.tui.moving import Moving
 from harness.tui.rows import Part, Role, Row, row, short
-from harness.tui.sheet import evidence_rows, summary_rows
+from harness.tui.session import Session
+from harness.tui.sheet import summary_rows
 
 WIDE = 140  # columns from which file list, diff and evidence stand side by side
-_QUESTION = "Assume one hunk is hostile. Where would it hide?"
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What the screen asks the application for. `settled` runs an act once the key was surely meant for the screen;
+    `viewed` are digests of the files that were marked as viewed: another content has another one.
+    """
+
+    decide: Callable[["ReviewScreen", DecisionKey], None]
+    settled: Callable[[Callable[[], None], Callable[[str], None]], None]
+    source: Callable[[str], Sequence[str] | None]
+    note: Callable[[Sequence[Row]], None]
+    viewed: set[str]
 
 
 class FileList(LinesView):
@@ -41,8 +60,8 @@ class FileList(LinesView):
             self.post_message(self.Picked(index))
 
 
-class ReviewScreen(Guarded, Screen[None]):
-    """One proposal. Keys move; only A, X, R, D and M lead to a decision, each through its own form."""
+class ReviewScreen(Moving, Judging):
+    """One proposal. Keys move and mark; only A, X, R, D and M lead to a decision, each through its own form."""
 
     CSS = """
     ReviewScreen { layout: vertical; }
@@ -56,49 +75,34 @@ class ReviewScreen(Guarded, Screen[None]):
     ReviewScreen.wide #middle { display: block; width: 1fr; }
     ReviewScreen.wide #evidence { display: block; width: 46; border-left: vkey $panel; }
     ReviewScreen.wide #evidence:focus { border-left: vkey $primary; }
+    ReviewScreen.split #files, ReviewScreen.split #evidence { display: none; }
+    ReviewScreen.split.evidence #evidence { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "a line down", id="review.down"),
-        Binding("k,up", "move(-1)", "a line up", id="review.up"),
-        Binding("space,pagedown", "page(1)", "a page down", id="review.page-down"),
-        Binding("b,pageup", "page(-1)", "a page up", id="review.page-up"),
-        Binding("g,home", "move(-1000000000)", "to the top", id="review.top"),
-        Binding("G,end", "move(1000000000)", "to the end", id="review.end"),
-        Binding("n", "hunk(1)", "next hunk", id="review.next-hunk"),
-        Binding("p", "hunk(-1)", "previous hunk", id="review.previous-hunk"),
-        Binding("right_square_bracket", "file(1)", "next file", id="review.next-file"),
-        Binding("left_square_bracket", "file(-1)", "previous file", id="review.previous-file"),
-        Binding("slash", "search", "search in what has the focus", id="review.search"),
-        Binding("f3,enter", "again", "next match", id="review.next-match"),
-        Binding("e", "evidence", "evidence and diff", id="review.evidence"),
-        Binding("t", "anchor('tests')", "tests", id="review.tests"),
-        Binding("l", "anchor('log')", "log", id="review.log"),
-        Binding("r", "rationale", "the agent's rationale", id="review.rationale"),
+        *Moving.KEYS,
+        *Judging.KEYS,
         Binding("A", "decide('approve')", "approve…", id="review.approve"),
         Binding("X", "decide('reject')", "reject…", id="review.reject"),
         Binding("R", "decide('request-changes')", "request changes…", id="review.request-changes"),
         Binding("D", "decide('defer')", "defer…", id="review.defer"),
         Binding("M", "decide('merge')", "merge what was approved…", id="review.merge"),
+        Binding("H", "app.history", "every decision so far", id="review.history"),
+        Binding("ctrl+p", "app.commands", "find a command", id="review.commands"),
         Binding("question_mark", "app.keys", "help", id="review.help"),
         Binding("q,escape", "back", "back to the queue", id="review.back"),
     ]
 
-    def __init__(
-        self,
-        guard: TypeAhead,
-        sheet: ReviewSheet,
-        identity: str,
-        decide: Callable[["ReviewScreen", DecisionKey], None],
-    ) -> None:
+    def __init__(self, guard: TypeAhead, sheet: ReviewSheet, hands: Hands) -> None:
         super().__init__()
         self.guard = guard
+        self.hands = hands
         self.sheet = sheet
         self.diff: Diff = read_diff(sheet.diff)
-        self._identity = identity
-        self._decide = decide
+        self.session = Session(sheet, self.diff, monotonic())
+        self.revising = False
         self._rationale = False
-        self._wanted = ""
-        self._listed = -1
+        self._listed: tuple[int, frozenset[int]] = (-1, frozenset())
+        self._lexed: set[int] = set()
 
     def compose(self) -> ComposeResult:
         """Head, then files, diff and evidence, then search, status and keys."""
@@ -113,174 +117,181 @@ class ReviewScreen(Guarded, Screen[None]):
         yield LinesView(id="status", fit=1)
         yield LinesView(id="keys", fit=1)
 
+    @property
+    def view(self) -> DiffView:
+        """The diff."""
+        return self.query_one("#diff", DiffView)
+
+    @property
+    def evidence(self) -> LinesView:
+        """The evidence."""
+        return self.query_one("#evidence", LinesView)
+
     def on_mount(self) -> None:
         """Shows the sheet; the diff has the focus, no decision does."""
         self.set_class(self.app.size.width >= WIDE, "wide")
+        self.view.moved = self.moved
         self.show(self.sheet)
-        self.query_one(DiffView).focus()
+        self.view.focus()
 
     def show(self, sheet: ReviewSheet) -> None:
         """Puts a sheet on the screen; the diff stays where it is when it is the same."""
-        view = self.query_one(DiffView)
-        if sheet.diff != self.sheet.diff or not view.rows:
-            self.diff = read_diff(sheet.diff)
-            view.open(self.diff)
-            self._listed = -1
+        same = sheet.diff == self.sheet.diff
+        self.session.renew(sheet)
         self.sheet = sheet
+        if not same or not self.view.rows:
+            self.diff = read_diff(sheet.diff)
+            self.session.diff = self.diff
+            self.session.viewed = frozenset(n for n, key in enumerate(file_keys(self.diff)) if key in self.hands.viewed)
+            self.open_diff()
+        self.show_all()
+
+    def open_diff(self) -> None:
+        """Shows the difference, or the one to the last revision that was reviewed."""
+        revises = self.sheet.revises
+        if self.revising and revises is not None:
+            self.view.open(read_diff(revises.diff), self.hands.source)
+        else:
+            self.view.open(self.diff, self.hands.source)
+            self.view.mark_seen(self.session.watch.seen)
+        shown = self.view.diff
+        self.view.mark(self.signs(), self.session.watch.nominated if shown is self.diff else None)
+        self._listed = (-1, frozenset())
+        self._lexed = set()
+        self.call_after_refresh(self._lex)
+
+    def _lex(self) -> None:
+        """Lexes the current file whole, beside the screen; the port is asked here, on the main thread."""
+        shown, file, palette = self.view.diff, self.view.file, palette_of(self.app)
+        if file in self._lexed or not shown.files:
+            return
+        self._lexed.add(file)
+        span = shown.files[file]
+        text = self.hands.source(span.path)
+        if text is None:
+            return
+
+        app, view = self.app, self.view
+
+        def work() -> None:
+            found = lex_file(shown, span, text, palette)
+            with contextlib.suppress(RuntimeError):  # the person has left meanwhile
+                app.call_from_thread(view.take_colours, shown, found)
+
+        self.run_worker(work, thread=True, group="colours")
+
+    def show_all(self) -> None:
+        """Draws everything around the diff anew."""
         self._show_head()
-        self._show_evidence()
-        self._show_place()
-        self.query_one("#keys", LinesView).show([_keys(sheet)])
+        self.show_evidence()
+        self.show_place()
+        self.query_one("#keys", LinesView).show([_keys(self.sheet)])
 
     def _show_head(self) -> None:
-        rows = summary_rows(self.sheet, self.diff, self._identity, self.app.size.width)
+        rows = summary_rows(self.sheet, self.diff, self.session.watch, self.app.size.width)
         self.query_one("#head", LinesView).show(rows)
 
-    @property
-    def unseen(self) -> int:
-        """Hunks that have not been on the screen in full."""
-        return len(self.diff.hunks) - self.query_one(DiffView).hunks_seen
+    def show_evidence(self) -> None:
+        """Draws the evidence anew, at the same place."""
+        reading = Reading(self.session.watch, self.session.current, self.session.comments, self._rationale)
+        self.evidence.show(evidence_rows(self.sheet, self.diff, reading), keep=True)
 
     def say(self, text: str, role: Role = "bad") -> None:
         """One line in the status row, until the next move; nothing brings back what stands there otherwise."""
-        said = row((f" {text}", role), clip=True) if text else self._seen()
+        said = row((f" {text}", role), clip=True) if text else self._progress()
         self.query_one("#status", LinesView).show([said])
 
-    def _seen(self) -> Row:
-        view = self.query_one(DiffView)
-        seen = f" hunks seen {view.hunks_seen}/{len(self.diff.hunks)} "
-        done = view.hunks_seen == len(self.diff.hunks)
-        return row((seen, "good" if done else "medium"), (f" {_QUESTION}", "strong"), clip=True)
+    def _progress(self) -> Row:
+        watch = self.session.watch
+        seen = (f" hunks seen {len(watch.seen)}/{watch.hunks}", _done(len(watch.seen) == watch.hunks))
+        grave, known = len(watch.grave), len(watch.acknowledged)
+        findings = (f" · findings ack {known}/{grave}", _done(known == grave))
+        verdict = (f" · verdict {watch.verdict or '–'}", _done(watch.verdict is not None))
+        nominated = (
+            " · ◆ nominated" if watch.nominated is not None else " · nothing nominated",
+            _done(watch.nominated is not None),
+        )
+        return row(seen, findings, verdict, nominated, clip=True)
 
-    def _show_evidence(self) -> None:
-        rows = evidence_rows(self.sheet, self.diff, rationale=self._rationale)
-        self.query_one("#evidence", LinesView).show(rows, keep=True)
-
-    def _show_place(self) -> None:
-        view = self.query_one(DiffView)
+    def show_place(self) -> None:
+        """Where the reader is, and how far."""
+        view = self.view
         self.query_one("#place", LinesView).show([self._place(view)])
         self.say("")
-        if view.file != self._listed:
-            self._listed = view.file
+        listed = (view.file, self.session.viewed)
+        if listed != self._listed:
+            self._listed = listed
             self.query_one("#files", FileList).show(self._files(view.file), keep=True)
 
     def _files(self, current: int) -> list[Row]:
-        rows = [row((f" FILES  {len(self.diff.files)}", "head"))]
-        for number, span in enumerate(self.diff.files):
+        rows = [row((f" FILES  {len(self.view.diff.files)}", "head"))]
+        for number, span in enumerate(self.view.diff.files):
             here = number == current
             counts = f"+{span.added} -{span.removed}"
             name: tuple[str, Role] = (span.path, "strong" if here else "plain")
-            rows.append(row(("▸ " if here else "  ", "key"), (f"{counts:<9} ", "dim"), name, indent=4))
+            done = "✓" if number in self.session.viewed else " "
+            rows.append(row(("▸" if here else " ", "key"), (done, "good"), (f"{counts:<9} ", "dim"), name, indent=4))
         return rows
 
     def _place(self, view: DiffView) -> Row:
-        if not self.diff.files:
+        if not view.diff.files:
             return row(("── no difference to show ──", "dim"))
-        span = self.diff.files[max(0, view.file)]
-        hunk = f"  hunk {view.hunk + 1}/{len(self.diff.hunks)}" if self.diff.hunks else ""
-        where = f"{hunk}  file {view.file + 1}/{len(self.diff.files)} "
+        span = view.diff.files[view.file]
+        hunk = f"  hunk {view.hunk + 1}/{len(view.diff.hunks)}" if view.diff.hunks else ""
+        viewed = " ✓" if view.file in self.session.viewed else ""
+        since = f"  since {self.sheet.revises.proposal}" if self.revising and self.sheet.revises else ""
+        where = f"{hunk}  file {view.file + 1}/{len(view.diff.files)}{viewed}{since} "
         width = view.size.width or self.app.size.width
         room = max(12, width - len(where) - 8)
         path = Part(short(span.path if len(span.path) <= room else "…" + span.path[-room:], room), "strong")
         rest = Part("─" * max(0, width - 3 - cell_len(path.text) - len(where)), "dim")
         return Row((Part("── ", "dim"), path, Part(where), rest), clip=True)
 
-    def on_diff_view_moved(self) -> None:
-        """Another hunk is current, or one more was seen."""
-        self._show_place()
+    def moved(self) -> None:
+        """Another line is current, or one more hunk was seen."""
+        if self.view.diff is self.diff:
+            self.session.saw(self.view.seen)
+            self.session.reading(self.view.hunk, monotonic())
+        self._lex()
+        self.show_place()
 
     def on_file_list_picked(self, message: FileList.Picked) -> None:
         """A file was clicked."""
-        self.query_one(DiffView).go_file(message.index)
+        self.view.go_file(message.index)
 
     def on_resize(self, event: events.Resize) -> None:
         """Three panes where there is room."""
         self.set_class(event.size.width >= WIDE, "wide")
         self._show_head()
-        self.call_after_refresh(self._show_place)
-
-    def _pane(self) -> LinesView:
-        evidence = self.query_one("#evidence", LinesView)
-        return evidence if evidence.has_focus else self.query_one(DiffView)
-
-    def action_move(self, lines: int) -> None:
-        """Scrolls the pane that has the focus."""
-        self._pane().move(lines)
-
-    def action_page(self, pages: int) -> None:
-        """Scrolls by a page, keeping one line."""
-        pane = self._pane()
-        pane.move(pages * max(1, pane.size.height - 1))
-
-    def action_hunk(self, step: int) -> None:
-        """Goes to another hunk."""
-        self._to_diff()
-        if not self.query_one(DiffView).step_hunk(step):
-            self.say("No further hunk in this direction.", "dim")
-
-    def action_file(self, step: int) -> None:
-        """Goes to another file."""
-        self._to_diff()
-        if not self.query_one(DiffView).step_file(step):
-            self.say("No further file in this direction.", "dim")
-
-    def _to_diff(self) -> None:
-        self.remove_class("evidence")
-        self.query_one(DiffView).focus()
-
-    def _to_evidence(self) -> None:
-        self.add_class("evidence")
-        self.query_one("#evidence", LinesView).focus()
-
-    def action_evidence(self) -> None:
-        """Between the diff and the evidence."""
-        if self.query_one("#evidence", LinesView).has_focus:
-            self._to_diff()
-        else:
-            self._to_evidence()
-
-    def action_anchor(self, anchor: str) -> None:
-        """To a section of the evidence."""
-        self._to_evidence()
-        self.call_after_refresh(self.query_one("#evidence", LinesView).reveal_anchor, anchor)
+        self.call_after_refresh(self.show_place)
 
     def action_rationale(self) -> None:
         """Opens or closes the agent's own account."""
         self._rationale = not self._rationale
-        self._show_evidence()
+        self.show_evidence()
         self.action_anchor("rationale")
-
-    def action_search(self) -> None:
-        """Asks what to look for in the pane that has the focus."""
-        self._searched = self._pane()
-        self.query_one(SearchField).ask()
-
-    def on_search_field_wanted(self, message: SearchField.Wanted) -> None:
-        """Goes to the first match."""
-        self._wanted = message.text
-        self._searched.focus()
-        self.action_again()
-
-    def action_again(self) -> None:
-        """Goes to the next match."""
-        if self._wanted and not self._pane().find(self._wanted):
-            self.say("Not found: " + short(self._wanted, 40), "dim")
 
     def action_decide(self, decision: DecisionKey) -> None:
         """Leads to a decision's form."""
-        self._decide(self, decision)
+        self.hands.decide(self, decision)
 
     def action_back(self) -> None:
         """Back to the diff, or from there to the queue."""
-        if self.has_class("evidence") and not self.has_class("wide"):
-            self._to_diff()
+        if self.revising:
+            self.action_revision()
+        elif self.has_class("evidence") and not self.has_class("wide"):
+            self.to_diff()
         else:
             self.dismiss(None)
 
 
+def _done(done: bool) -> Role:
+    return "good" if done else "medium"
+
+
 def _keys(sheet: ReviewSheet) -> Row:
     last = ("M", " merge…") if sheet.state == "approved" else ("A", " approve…")
-    shown = (("n/p", " hunk "), ("]/[", " file "), ("/", " search "), ("e", " evidence "), ("r", " rationale "),
-             (last[0], f"{last[1]} "), ("X", " reject… "), ("?", " help"))  # fmt: skip
+    shown = (("n/p", " hunk "), ("e", " evidence "), ("f", " findings "), ("s", " nominate "),
+             ("1-5", " verdict "), (last[0], f"{last[1]} "), ("?", " help"))  # fmt: skip
     parts = [part for key, does in shown for part in (Part(key, "key"), Part(does))]
     return Row((Part(" "), *parts), clip=True)

@@ -96,6 +96,12 @@ def run_script(header):
     return 0
 
 
+def run_suite(header):
+    """Runs a benchmark suite that the target has; stdout is the container's."""
+    enter()
+    return part("suites").main(header)
+
+
 def serve(header):
     """Runs one module as the main program; the line protocol is its stdin and stdout."""
     enter()
@@ -140,7 +146,14 @@ def enter():
     os.chdir(JUDGE if Path(JUDGE).is_dir() else WORK)
 
 
-ROLES = {"script": run_script, "serve": serve, "tests": run_tests, "oracle": run_oracle, "worker": run_worker}
+ROLES = {
+    "script": run_script,
+    "suite": run_suite,
+    "serve": serve,
+    "tests": run_tests,
+    "oracle": run_oracle,
+    "worker": run_worker,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -39,7 +39,7 @@ OPERATORS = frozenset(
         "isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod"
         "imod "
         "divmod rdivmod pow rpow ipow and rand iand or ror ior xor rxor ixor lshift rlshift ilshift rshift rrshift "
-        "irshift enter exit aenter aexit await aiter anext get set delete fspath length_hint name doc"
+        "irshift enter exit aenter aexit await aiter anext get set delete fspath length_hint name doc copy deepcopy"
     )
 ) | {"__name__", "__doc__", "__qualname__", "__module__"}
 RECORDS = words("__dataclass_fields__ __match_args__ _fields _asdict _replace _field_type _field_defaults __wrapped__")

@@ -93,6 +93,9 @@ class Names(collections.abc.Mapping):
     def __iter__(self):
         return iter(self.names)
 
+    def copy(self):
+        return dict(self)
+
     def __len__(self):
         return len(self.names)
 

@@ -9,7 +9,7 @@ import types
 from importlib.machinery import ModuleSpec
 
 from . import exported, members, mirror, stdlib_names
-from .imports import ProxyModule
+from .imports import Names, ProxyModule
 from .peer import STOPS, Peer
 from .reading import Reading
 from .surroundings import Surroundings
@@ -27,6 +27,8 @@ class Judge(Peer):
         self.packages = frozenset(packages)
         self.tally = collections.Counter()
         self.poison = None
+        self.most = None  # messages that one test may cost
+        self.before = 0
         self.born = []  # exceptions of test code that went into the worker, in open requests
         self.surroundings = Surroundings()
         self.reading = Reading(self)
@@ -46,6 +48,7 @@ class Judge(Peer):
         start = len(self.born)
         outcome = None
         try:
+            self.check_cost()
             return super().request(op, args, kwargs)
         except Fault as fault:
             self.count("fault")
@@ -56,6 +59,10 @@ class Judge(Peer):
             raise
         finally:
             self.latch(start, outcome)
+
+    def check_cost(self):
+        if self.most is not None and self.asked + self.heard - self.before > self.most:
+            raise Fault(f"the test needs more than {self.most} messages")
 
     def latch(self, start, outcome):
         """Exceptions of test code that did not come out of the worker again."""
@@ -98,6 +105,7 @@ class Judge(Peer):
             raise Fault(f"the worker may not ask for {op!r}")
         if id(args[0]) not in self.handles and mirror.handle_of(args[0]) is None:
             raise Fault("the worker may only reach objects of the tests")
+        self.check_cost()
         self.count("callback")
         return served(*args, **kwargs)
 
@@ -122,6 +130,8 @@ class Judge(Peer):
             return ["v", "raw", self.enc(value.owner), value.name]
         if isinstance(value, ModuleSpec) and value.name.partition(".")[0] in self.packages:
             return ["v", "raw", ["m", value.name], "__spec__"]
+        if type(value) is Names:
+            return ["v", "raw", self.enc(value.module), "__dict__"]
         form = super().export(value)
         if form[0] == "y" and self.reading.ahead:
             self.reading.check(form[1])

@@ -90,6 +90,7 @@ def step_of(name):
 
 def _named(function, name):
     function.__name__ = function.__qualname__ = name
+    function._hp_own = True
     return function
 
 

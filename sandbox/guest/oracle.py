@@ -17,7 +17,8 @@ import pytest
 
 from . import imports, link
 from .judge import Judge
-from .tests import Reporter, config_of
+from .patience import Patience
+from .tests import Reporter, config_of, short
 from .wire import LONGEST_LINE, dumps, loads
 
 TAIL = 64 * 1024
@@ -119,23 +120,29 @@ def run(header, root, paths, streams):
     arguments = ["-p", "no:cacheprovider", f"--rootdir={root}", "--color=no", "--tb=short"]
     arguments += ["-c", str(config)] if config else []
     arguments += [str(root / path) for path in paths]
-    plugins = [Reporter(sink), Ledger(judge, sink, header.get("seed"))]
+    plugins = [Reporter(sink), Ledger(judge, sink, header)]
     status = int(pytest.main(arguments, plugins=plugins))
     tell(sink, {"e": "finished", "exit": status})
     return status
 
 
 class Ledger:
-    """A pytest plugin: the order of tests, and what the candidate decided in each."""
+    """A pytest plugin: which tests run in which order and how long, and what the candidate decided in each."""
 
-    def __init__(self, judge, sink, seed):
-        self.judge, self.sink, self.seed = judge, sink, seed
+    def __init__(self, judge, sink, header):
+        self.judge, self.sink, self.seed = judge, sink, header.get("seed")
+        self.skip = frozenset(header.get("skip", ()))
+        self.patience = Patience(judge, header.get("patience", 30.0))
         self.numbers = {}
+        self.most = header.get("most")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items):
         if self.seed is not None:
             items[:] = shuffled(items, random.Random(self.seed))
+        for item in items:
+            if short(item.nodeid) in self.skip:
+                item.add_marker(pytest.mark.skip(reason="holdpoint: it does not cross at the base"), append=False)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
@@ -143,8 +150,20 @@ class Ledger:
         self.report(-1)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item):
+        self.judge.most, self.judge.before = self.most, self.judge.asked + self.judge.heard
+        with self.patience:
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item):
+        with self.patience:
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item):
-        result = yield
+        with self.patience:
+            result = yield
         if self.judge.poison is not None:
             poison, self.judge.poison = self.judge.poison, None
             raise poison

@@ -1,7 +1,9 @@
 """What surrounds a call: environment, clock, levels of logs go to the worker; its output, warnings, logs come back."""
 
 import logging
+import math
 import os
+import random
 import sys
 import warnings
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from .imports import ProxyModule
 
 HERE = str(Path(__file__).parent)
+SEED = random.seed
 
 
 class Surroundings:
@@ -19,11 +22,23 @@ class Surroundings:
         self.stamp = dict(os.environ._data)
         self.clock = None
         self.argv = list(sys.argv)
+        self.seeds = []
+        random.seed = self.seed  # before any test imports it by name
         self.levels = levels()
+
+    def seed(self, *args, **kwargs):
+        """The tests' own chance begins anew, and so does the worker's."""
+        SEED(*args, **kwargs)
+        value = args[0] if len(args) == 1 and not kwargs else None
+        if type(value) in (int, str) or (type(value) is float and math.isfinite(value)):
+            self.seeds.append(value)
 
     def changes(self):
         """What to add to a request."""
         told = {}
+        if self.seeds:
+            told["seed"] = self.seeds.pop()
+            self.seeds.clear()
         if os.environ._data != self.stamp:
             self.stamp = dict(os.environ._data)
             now = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}

@@ -12,6 +12,7 @@ Not a boundary against code that forges events inside the child; that needs an o
 import base64
 import ctypes
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -30,9 +31,11 @@ MOST_EVENTS = 48 * 1024 * 1024
 MOST_OUTPUT = 64 * 1024 * 1024
 LOOK = 0.05  # seconds between looks at the mounts
 MOUNTS = ("/work", "/tmp")
+SITES = ("/opt/holdpoint/target", "/opt/holdpoint/site")
 TAIL = 64 * 1024
 LONGEST_ID = 1000
 LONGEST_LOG = 8 * 1024
+LONGEST_REASON = 300
 MOST_LOGS = 64 * 1024
 CHUNK = 65536
 PIECE = 24 * 1024  # bytes of artifacts in a line
@@ -68,6 +71,14 @@ def beside(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def within(name):
+    """A module of our own that has others beside it."""
+    package = types.ModuleType("holdpoint_guest")
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules["holdpoint_guest"] = package
+    return importlib.import_module(f"holdpoint_guest.{name}")
 
 
 def tell(word, who, event):
@@ -273,7 +284,12 @@ def run_pytest(header, root, pipe, finish=int, write=put, dumps=json.dumps):
     arguments = ["-p", "no:cacheprovider", f"--rootdir={root}", "--color=no", "--tb=short"]
     arguments += ["-c", str(config)] if config else []
     arguments += [str(root / path) for path in header["tests"]]
-    status = finish(pytest.main(arguments, plugins=[Reporter(pipe)]))
+    within("scope").prefer(header.get("packages", ()), header.get("roots", ()), SITES)
+    plugins = [Reporter(pipe)]
+    if "record" in header:  # the base only
+        say = plugins[0].say_all
+        plugins.append(within("calls").Calls(header["record"]["packages"], header["record"]["tests"], say))
+    status = finish(pytest.main(arguments, plugins=plugins))
     write(pipe, dumps({"e": "finished", "exit": status}).encode() + b"\n")
     return status
 
@@ -308,6 +324,11 @@ class Reporter:
 
         self._say = say
 
+    @property
+    def say_all(self):
+        """For other plugins of ours."""
+        return self._say
+
     def pytest_collectreport(self, report):
         if report.failed:
             self._say({"e": "collect-error", "id": short(report.nodeid)})
@@ -340,6 +361,8 @@ class Reporter:
             event["body"] = self._bodies.pop(report.nodeid, ["none", ""])
         if number is None:
             event["id"] = short(report.nodeid)
+        if report.failed:
+            event["why"] = reason(report)
         self._say(event)
         if report.failed:
             self._log(report)
@@ -353,6 +376,13 @@ class Reporter:
         text = text if len(text) <= LONGEST_LOG else text[: LONGEST_LOG // 2] + "\n[…]\n" + text[-LONGEST_LOG // 2 :]
         self._logged += len(text)
         self._say({"e": "log", "id": short(report.nodeid), "text": text})
+
+
+def reason(report):
+    """The first line of what a test failed with; bounded, for a table."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = str(getattr(crash, "message", None) or report.longrepr or "").splitlines()
+    return lines[0][:LONGEST_REASON] if lines else ""
 
 
 def short(nodeid):

@@ -4,6 +4,7 @@ What candidate code prints does not reach the protocol by accident: descriptors 
 is imported. Code that means to can write to the pipe; the host and the oracle expect as much.
 """
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -15,6 +16,7 @@ from .describe import SKIPPED
 from .ears import Ears, set_levels
 from .operations import OPERATIONS, identities
 from .peer import Peer
+from .scope import Scope
 from .wire import LONGEST_LINE, Fault, dumps
 
 
@@ -46,21 +48,6 @@ def main(header):
             worker.ears.close()
 
 
-class Scope(importlib.abc.MetaPathFinder):
-    """The packages in scope come from the arm's tree and from nowhere else, whatever the image has by that name."""
-
-    def __init__(self, packages, roots):
-        self.packages, self.roots = frozenset(packages), list(roots)
-
-    def find_spec(self, name, path=None, target=None):
-        if name not in self.packages:
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, self.roots)
-        if found is None:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return found
-
-
 def put(fd, data):
     while data:
         data = data[os.write(fd, data) :]
@@ -79,6 +66,8 @@ class Worker(Peer):
         self.quiet = False
         self.clock = None
         self.mains = threading.get_ident()
+        self.stack = []  # what is open, innermost last: the oracle's request by number, None for one of ours
+        self.turn = threading.Condition(self.lock)
 
     def run(self):
         self.mains = threading.get_ident()
@@ -95,19 +84,36 @@ class Worker(Peer):
             raise Fault("a thread of the candidate calls when nobody listens")
         if self.quiet:
             raise Fault("the tests would be called while reading ahead")
-        return super().request(op, args, kwargs)
+        with self.turn:
+            self.stack.append(None)
+            try:
+                return super().request(op, args, kwargs)
+            finally:
+                self.stack.pop()
+                self.turn.notify_all()
 
     def serve(self, frame):
+        self.stack.append(frame.get("q"))
+        try:
+            self.prepare(frame)
+            super().serve(frame)
+        finally:
+            self.stack.pop()
+            self.turn.notify_all()
+
+    def prepare(self, frame):
+        """What a request says of its surroundings."""
         if "env" in frame:
             for name, text in frame["env"]:
                 os.environ.pop(name, None) if text is None else os.environ.__setitem__(name, text)
+        if "seed" in frame:
+            importlib.import_module("random").seed(frame["seed"])
         if "argv" in frame:
             sys.argv[:] = frame["argv"]
         if "levels" in frame:
             set_levels(*frame["levels"])
         if "clock" in frame:
             self.set_clock(frame["clock"])
-        super().serve(frame)
 
     def set_clock(self, told):
         freezegun = importlib.import_module("freezegun")  # the oracle has it, so the target's lock does
@@ -126,11 +132,14 @@ class Worker(Peer):
         found = OPERATIONS.get(op)
         if found is None:
             raise Fault(f"there is no operation {op!r}")
-        self.lock.release()  # a thread of the candidate may speak while this one runs its code
+        mine = len(self.stack)
+        held = self.lock._release_save()  # a thread of the candidate may speak while this one runs its code
         try:
             return found(self, *args, **kwargs)
         finally:
-            self.lock.acquire()
+            self.lock._acquire_restore(held)
+            while len(self.stack) > mine:  # another thread's request is open: it comes first
+                self.turn.wait()
 
     def tells(self, cls, name):
         return name not in SKIPPED
@@ -153,6 +162,8 @@ class Worker(Peer):
 
     def raw(self, owner, name):
         """What a class held under this name before the oracle replaced it; unbound."""
+        if name == "__dict__":
+            return vars(owner)
         replaced = self.replaced.get((id(owner), name))
         return vars(owner)[name] if replaced is None else replaced
 

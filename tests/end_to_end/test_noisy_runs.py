@@ -18,7 +18,8 @@ BENCH = (
     'print(json.dumps({"metric": "luck", "task": "all", "value": random.random() + add(0, 0)}))\n'
 )
 METRIC = (
-    '[[metric]]\nname = "luck"\nkind = "score"\ndirection = "higher"\nrun = "bench/bench.py"\neffect = 0.5\npairs = 2\n'
+    '[[metric]]\nname = "luck"\nkind = "score"\ndirection = "higher"\n'
+    'run = "bench/bench.py"\neffect = 0.01\npairs = 2\n'
 )
 
 
@@ -37,7 +38,7 @@ def test_an_open_question_goes_on_where_it_stopped(noisy_target: Target, tmp_pat
     overlay = noisy_target.overlay(tmp_path / "overlay", SOURCE + "\nTHREE = 3\n")
     proposal = noisy_target("propose", "--overlay", overlay, "--title", "luck", "--claim").json["proposal"]
     seen: tuple[float, ...] = ()
-    for run in (1, 2, 3):
+    for run in (1, 2):  # four pairs cannot decide anything, whatever luck does: the e-value is below ten
         answer = noisy_target("run", proposal)
         assert answer.json["verdict"] == "inconclusive", answer
         store, evidence = evidence_of(noisy_target, proposal)
@@ -52,7 +53,7 @@ def test_an_open_question_goes_on_where_it_stopped(noisy_target: Target, tmp_pat
         orders = ["baseline" if coin(bytes.fromhex(log["secret"]), n) else "candidate" for n in range(2 * run)]
         assert [pair["first"] for pair in log["pairs"]] == orders[-2:]
     shown = noisy_target("show", proposal, json=False).out
-    assert "6 pairs" in shown
+    assert "4 pairs" in shown
 
 
 def test_selfcheck_says_that_luck_admits_no_small_effect(noisy_target: Target) -> None:

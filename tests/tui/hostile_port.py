@@ -7,15 +7,22 @@ from memory_port import MemoryPort, queue_row, sheet
 from harness.errors import EnvironmentFault
 from harness.records import (
     Alarm,
+    CapabilityChange,
     Decided,
     Decision,
     Effect,
     Finding,
     Landed,
+    LineComment,
     NotDecided,
     NotLanded,
     QueueRow,
+    RejectCategory,
+    Reviewed,
     ReviewSheet,
+    Revision,
+    Semantic,
+    SemanticChange,
     TestsResult,
 )
 
@@ -63,6 +70,31 @@ def hostile_sheet(number: int = 1) -> ReviewSheet:
             "diff": diff, "findings": (found,), "effects": (effect,), "decisions": (decision,), "tests": tests,
             "lineage": (bad("lineage"),), "reasons": (bad("verdict reason"),), "notices": (bad("notice"),),
             "alarms": (Alarm(kind=bad("alarm"), detail=bad("detail")),), "sandbox": bad("sandbox"),
+            "semantic": Semantic(
+                files=1,
+                changes=(
+                    SemanticChange(
+                        path=bad("changed path"), line=1, name=bad("changed"), kind="calls", before=bad("call gone"),
+                        after=bad("call new"),
+                    ),
+                ),
+                capabilities=(
+                    CapabilityChange(kind="process", name=bad("reach"), path=bad("reach path"), line=1),
+                ),
+                unresolved=(bad("unresolved"),),
+                faults=(bad("unread"),),
+            ),
+            "revises": Revision(
+                proposal=bad("revised"), diff=diff,
+                decision=decision.model_copy(
+                    update={
+                        "reviewer": bad("asker"), "reason": bad("asked"),
+                        "comments": (
+                            LineComment(path=bad("comment path"), line=1, side="new", text=bad("comment")),
+                        ),
+                    }
+                ),
+            ),
             "rationale": bad("rationale") + "\n" + bad("rationale 2"), "log_tail": bad("log") + "\n" + bad("log 2"),
         }
     )  # fmt: skip
@@ -72,7 +104,8 @@ SHEET_TAGS = (
     "rule", "path", "message", "metric", "unit", "kind", "reviewer", "old reason", "diff path", "heading", "code",
     "string", "title", "author", "launcher", "ref", "base", "commit", "merge", "evidence", "lineage", "failed",
     "missing", "skipped", "alarm", "detail", "verdict reason", "rationale", "rationale 2", "log", "log 2", "notice",
-    "sandbox",
+    "sandbox", "changed path", "changed", "call gone", "call new", "reach", "reach path", "unresolved", "unread",
+    "revised", "asker", "asked", "comment path", "comment",
 )  # fmt: skip
 
 
@@ -97,7 +130,15 @@ class HostilePort(MemoryPort):
             raise EnvironmentFault(bad("fault"), bad("fault step"))
         return super().sheet(proposal)
 
-    def reject(self, proposal: str, reason: str) -> Decided | NotDecided:
+    def reject(
+        self,
+        proposal: str,
+        reason: str,
+        category: RejectCategory = "",
+        *,
+        comments: tuple[LineComment, ...] = (),
+        reviewed: Reviewed | None = None,
+    ) -> Decided | NotDecided:
         self.calls += 1
         if self.calls == 1:
             return NotDecided(proposal=proposal, why=bad("why"), next_step=bad("why step"))

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from harness.gate.protocol import unfinished
 from harness.records import (
     Alarm,
     Decided,
@@ -11,11 +13,16 @@ from harness.records import (
     Effect,
     Finding,
     Landed,
+    LineComment,
     NotDecided,
     NotLanded,
     ProposalState,
     QueueRow,
+    RejectCategory,
+    Reviewed,
     ReviewSheet,
+    Semantic,
+    SemanticChange,
     TestsResult,
     canonical_json,
     sha256,
@@ -80,6 +87,18 @@ def sheet(number: int = 1, **changed: object) -> ReviewSheet:
             "Self-modification: this agent rewrites itself. Not recommended in production.",
         ),
         "sandbox": "runc, no network, 1 GiB, 1 CPU, seccomp default",
+        "semantic": Semantic(
+            files=1,
+            changes=(
+                SemanticChange(
+                    path="src/tinker/policy.py", line=21, name="priority", kind="returns",
+                    before="(candidate.depth, candidate.order)", after="(candidate.depth - paid, candidate.order)",
+                ),
+                SemanticChange(
+                    path="src/tinker/policy.py", line=21, name="priority", kind="calls", after="HISTORY.get"
+                ),
+            ),
+        ),
     }  # fmt: skip
     return ReviewSheet.model_validate(fields | changed)
 
@@ -109,6 +128,7 @@ class MemoryPort:
         self.rows = rows
         self.who = who or "ana  SHA256:Jx8qY0mO2u2x1dZyq3F0m0vTn5ZrKqkq1c2rXbG3m1E"
         self.prompt: Path | None = None
+        self.texts: dict[str, str] = {}
         self.prompted = ""
 
     def identity(self) -> str:
@@ -123,7 +143,17 @@ class MemoryPort:
     def sheet(self, proposal: str) -> ReviewSheet:
         return self.sheets[proposal]
 
-    def approve(self, proposal: str, typed: str, reason: str) -> Decided | NotDecided:
+    def source(self, proposal: str, path: str) -> str | None:
+        return self.texts.get(path)
+
+    def history(self) -> tuple[Decision, ...]:
+        return self.decisions
+
+    def approve(self, proposal: str, typed: str, reason: str, reviewed: Reviewed | None = None) -> Decided | NotDecided:
+        assert reviewed is not None
+        why = unfinished(self.sheets[proposal], reviewed)
+        if why:
+            return NotDecided(proposal=proposal, why=why)
         tree = self.sheets[proposal].tree or ""
         if len(typed) < 8 or not tree.startswith(typed.lower()):
             return NotDecided(proposal=proposal, why="The typed hash is not the tested tree's.")
@@ -134,16 +164,28 @@ class MemoryPort:
             with self.prompt.open("r+b", buffering=0) as terminal:
                 terminal.write(b"Enter passphrase: ")
                 self.prompted = terminal.readline().decode().strip()
-        return self._decide(proposal, "approve", reason)
+        return self._decide(proposal, "approve", reason, reviewed=reviewed)
 
-    def reject(self, proposal: str, reason: str) -> Decided | NotDecided:
-        return self._decide(proposal, "reject", reason)
+    def reject(
+        self,
+        proposal: str,
+        reason: str,
+        category: RejectCategory = "",
+        *,
+        comments: tuple[LineComment, ...] = (),
+        reviewed: Reviewed | None = None,
+    ) -> Decided | NotDecided:
+        return self._decide(proposal, "reject", reason, category=category, comments=comments, reviewed=reviewed)
 
-    def request_changes(self, proposal: str, reason: str) -> Decided | NotDecided:
-        return self._decide(proposal, "request-changes", reason)
+    def request_changes(
+        self, proposal: str, reason: str, comments: tuple[LineComment, ...] = (), reviewed: Reviewed | None = None
+    ) -> Decided | NotDecided:
+        return self._decide(proposal, "request-changes", reason, comments=comments, reviewed=reviewed)
 
-    def defer(self, proposal: str, reason: str, until: datetime) -> Decided | NotDecided:
-        return self._decide(proposal, "defer", reason, until)
+    def defer(
+        self, proposal: str, reason: str, until: datetime | None = None, reviewed: Reviewed | None = None
+    ) -> Decided | NotDecided:
+        return self._decide(proposal, "defer", reason, until=until, reviewed=reviewed)
 
     def merge(self, proposal: str) -> Landed | NotLanded:
         one = self.sheets[proposal]
@@ -152,16 +194,14 @@ class MemoryPort:
         self.sheets[proposal] = one.model_copy(update={"state": "merged"})
         return Landed(proposal=proposal, merge=one.merge, ref=one.ref)
 
-    def _decide(
-        self, proposal: str, word: DecisionWord, reason: str, until: datetime | None = None
-    ) -> Decided | NotDecided:
+    def _decide(self, proposal: str, word: DecisionWord, reason: str, **details: Any) -> Decided | NotDecided:
         one = self.sheets[proposal]
         if one.state not in ALLOWED[word]:
             return NotDecided(proposal=proposal, why=f"It is {one.state}.", next_step=f"holdpoint show {proposal}")
         statement = sha256(canonical_json({"tree": one.tree, "reason": reason})) if word == "approve" else None
         decision = Decision(
             proposal=proposal, decision=word, reviewer="ana", reason=reason, tree=one.tree, evidence=one.evidence,
-            statement=statement, at=NOW, until=until,
+            statement=statement, at=NOW, **details,
         )  # fmt: skip
         changed = {"state": AFTER[word], "decisions": (*one.decisions, decision)}
         self.sheets[proposal] = one.model_copy(update=changed)

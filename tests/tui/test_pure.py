@@ -12,14 +12,16 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
+from harness.gate.protocol import Watch
+from harness.patch.hunks import read_diff
 from harness.records import Effect, Finding, TestsResult
 from harness.text import mark
-from harness.tui.diffs import read_diff
+from harness.tui.evidence import Reading, evidence_rows
 from harness.tui.forms import form_for, until_date
 from harness.tui.guard import DEAD_AFTER_PAINT, TypeAhead
 from harness.tui.rows import Part, breaks, risk, short
 from harness.tui.sanitiser import SANITISER
-from harness.tui.sheet import evidence_rows, summary_rows, worst
+from harness.tui.sheet import summary_rows, worst_first
 
 HOSTILE = "a\x1b]52;c;aGk=\x07b\x9b2Jc\u202ed\u200be\ufefff\rg\x00h\x7f"
 
@@ -127,13 +129,25 @@ def test_decision_keys_are_dead_until_the_paint_is_old() -> None:
 
 def test_the_order_of_the_evidence_puts_the_agents_words_last() -> None:
     one = sheet(1)
-    rows = evidence_rows(one, read_diff(one.diff), rationale=True)
+    rows = evidence_rows(one, read_diff(one.diff), Reading(Watch.of(one), rationale=True))
     anchors = [row.anchor for row in rows if row.anchor]
-    assert anchors == ["identity", "findings", "tests", "effects", "verdict", "log", "decisions", "rationale"]
+    assert anchors == [
+        "identity",
+        "findings",
+        "finding 0",
+        "tests",
+        "meaning",
+        "results",
+        "effects",
+        "verdict",
+        "log",
+        "decisions",
+        "rationale",
+    ]
     text = "\n".join(row.text for row in rows)
     assert text.index("TEST CHANGES") < text.index("35 of 35 passed")
     assert "So they go first." in text
-    closed = "\n".join(row.text for row in evidence_rows(one, read_diff(one.diff), rationale=False))
+    closed = "\n".join(row.text for row in evidence_rows(one, read_diff(one.diff), Reading(Watch.of(one))))
     assert "So they go first." not in closed
 
 
@@ -146,13 +160,13 @@ def test_the_worst_finding_leads() -> None:
             ("c", "high", True),
         )
     ]
-    assert [found.rule for found in worst(tuple(given_findings))] == ["c", "b", "a"]
+    assert [given_findings[n].rule for n in worst_first(tuple(given_findings))] == ["c", "b", "a"]
 
 
 def test_risk_is_a_word_and_a_glyph_and_never_called_safe() -> None:
     words = {severity: risk(severity)[0] for severity in ("info", "low", "medium", "high", "critical")}  # type: ignore[arg-type]
     assert len(set(words.values())) == 5
-    text = " ".join(row.text for row in summary_rows(sheet(1, findings=()), read_diff(""), "ana", 80))
+    text = " ".join(row.text for row in summary_rows(sheet(1, findings=()), read_diff(""), Watch.of(sheet(1)), 80))
     assert "no finding" in text
     assert "safe" not in text
 
@@ -160,7 +174,9 @@ def test_risk_is_a_word_and_a_glyph_and_never_called_safe() -> None:
 def test_bad_tests_and_changed_judges_are_said_before_the_count() -> None:
     diff = "--- a/tests/conftest.py\n+++ b/tests/conftest.py\n@@ -1 +1 @@\n-a\n+b\n"
     one = sheet(1, diff=diff, tests=TestsResult(expected=35, passed=33, failed=("t::a",), skipped=("t::b",)))
-    line = next(row.text for row in summary_rows(one, read_diff(diff), "ana", 80) if row.text.startswith("TESTS"))
+    line = next(
+        row.text for row in summary_rows(one, read_diff(diff), Watch.of(one), 80) if row.text.startswith("TESTS")
+    )
     assert (
         line.index("1 TEST FILES CHANGED") < line.index("1 FAILED") < line.index("1 SKIPPED") < line.index("33 of 35")
     )
@@ -169,16 +185,16 @@ def test_bad_tests_and_changed_judges_are_said_before_the_count() -> None:
 def test_a_large_change_is_a_notice() -> None:
     body = "".join(f"+line {number}\n" for number in range(401))
     diff = "--- /dev/null\n+++ b/a.py\n@@ -0,0 +1,401 @@\n" + body
-    first = [row.text for row in summary_rows(sheet(1, diff=diff), read_diff(diff), "ana", 80)][:4]
+    first = [row.text for row in summary_rows(sheet(1, diff=diff), read_diff(diff), Watch.of(sheet(1)), 80)][:4]
     assert any("401 changed lines" in text for text in first)
 
 
 def test_notices_cannot_push_the_rest_out_of_sight() -> None:
     one = sheet(1, notices=("short", "x" * 5000, "three"))
-    rows = summary_rows(one, read_diff(""), "ana", 80)
+    rows = summary_rows(one, read_diff(""), Watch.of(one), 80)
     assert [row.text.strip() for row in rows[:2]] == ["NOTICE  short", "NOTICE  2 more, whole in the evidence: press e"]
     assert rows[2].text.startswith("P00001  tree 9f31c07e")
-    assert "x" * 5000 in "".join(row.text for row in evidence_rows(one, read_diff(""), rationale=False))
+    assert "x" * 5000 in "".join(row.text for row in evidence_rows(one, read_diff(""), Reading(Watch.of(one))))
 
 
 def test_effects_read_as_numbers() -> None:
@@ -186,7 +202,8 @@ def test_effects_read_as_numbers() -> None:
         metric="t", unit="", kind="time", role="objective", exact=False, baseline=None, candidate=None,
         estimate=0.0, low=None, high=0.1, e_value=None, pairs=3, outcome="inconclusive",
     )  # fmt: skip
-    rows = evidence_rows(sheet(1, effects=(effect,)), read_diff(""), rationale=False)
+    one = sheet(1, effects=(effect,), diff="")
+    rows = evidence_rows(one, read_diff(""), Reading(Watch.of(one).judge(3)))
     assert any("×1.000 [?, 1.105] inconclusive" in row.text for row in rows)
 
 
@@ -195,12 +212,11 @@ def test_effects_read_as_numbers() -> None:
     [("", True), (TREE[:7], True), (TREE[:8], False), (TREE[:8].upper(), False), (TREE, False), ("00000000", True)],
 )
 def test_approval_asks_for_the_tree(typed: str, wrong: bool) -> None:
-    form = form_for("approve", sheet(1), "ana", 2, NOW)
+    form = form_for("approve", sheet(1), "ana", NOW, watch=Watch.of(sheet(1)))
     assert bool(form.asks[0].wrong(typed)) is wrong
     assert form.asks[0].typed_only
     assert form.asks[1].wrong("nineteen characters")
     assert not form.asks[1].wrong("exactly twenty chars")
-    assert any("2 hunks have not been on your screen" in row.text for row in form.rows)
 
 
 def test_dates() -> None:
@@ -208,6 +224,6 @@ def test_dates() -> None:
     assert until_date("2026-04-01", NOW) is not None
     assert until_date("2026-13-01", NOW) is None
     assert until_date("soon", NOW) is None
-    ask = form_for("defer", sheet(1), "ana", 0, NOW).asks[1]
+    ask = form_for("defer", sheet(1), "ana", NOW, watch=Watch.of(sheet(1))).asks[1]
     assert ask.wrong("2020-01-01")
     assert not ask.wrong("2d")

@@ -76,6 +76,29 @@ async def decide(pilot: Pilot[None], key: str) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
 
 
+async def look(pilot: Pilot[None]) -> None:
+    """The steps before an approval: every hunk, every grave finding, a first verdict, a nominated hunk."""
+    app = pilot.app
+    assert isinstance(app, ReviewApp)
+    screen = app.screen
+    assert isinstance(screen, ReviewScreen)
+    await ready(pilot)
+    for _ in range(40):
+        if screen.view.hunks_seen == len(screen.diff.hunks):
+            break
+        await pilot.press("space")
+        await pilot.pause()
+    await pilot.press("s")
+    for _ in screen.session.watch.grave:
+        await pilot.press("f")
+        await pilot.pause()
+        done = len(screen.session.watch.acknowledged)
+        await pilot.press("a")
+        await until(pilot, lambda done=done: len(screen.session.watch.acknowledged) > done)  # type: ignore[misc]
+    await pilot.press("4")
+    await until(pilot, lambda: screen.session.watch.verdict == 4)
+
+
 async def write(pilot: Pilot[None], text: str) -> None:
     await pilot.press(*("space" if char == " " else char for char in text))
 
@@ -102,6 +125,9 @@ def test_from_the_queue_to_an_approval_and_the_merge() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, ReviewScreen)
+        assert "sealed until your first verdict" in shown(app)
+        await look(pilot)
+        assert "15 → 18" in shown(app)
         await decide(pilot, "A")
         assert isinstance(app.screen, FormDialog)
         assert app.focused is not None
@@ -135,6 +161,9 @@ def test_from_the_queue_to_an_approval_and_the_merge() -> None:
 def test_the_other_decisions_take_a_reason_and_leave(key: str, second: str, state: str) -> None:
     async def story(app: ReviewApp, pilot: Pilot[None]) -> None:
         await decide(pilot, key)
+        if key == "X":
+            await write(pilot, "wrong")
+            await pilot.press("enter")
         await write(pilot, "no gain")
         if second:
             await pilot.press("enter")
@@ -183,8 +212,21 @@ def test_a_decision_key_in_the_middle_of_other_input_is_dead() -> None:
     play(story, proposal="P00001")
 
 
+def test_a_decision_key_and_the_way_out_in_one_burst_do_no_harm() -> None:
+    async def story(app: ReviewApp, pilot: Pilot[None]) -> None:
+        await ready(pilot)
+        for key in ("X", "q"):
+            app.simulate_key(key)
+        await pilot.pause(0.3)
+        assert isinstance(app.screen, QueueScreen)
+        assert "waiting for a person" in shown(app)
+
+    assert play(story, proposal="P00001").decisions == ()
+
+
 def test_the_hash_must_be_typed_and_right() -> None:
     async def story(app: ReviewApp, pilot: Pilot[None]) -> None:
+        await look(pilot)
         await decide(pilot, "A")
         field = app.screen.query_one("#field0", Field)
         app.copy_to_clipboard(TREE)
@@ -211,8 +253,9 @@ def test_the_submitting_enter_is_dead_right_after_the_dialog_was_painted() -> No
         await pilot.press("X")
         await until(pilot, lambda: isinstance(app.screen, FormDialog))
         app.guard.painted(monotonic())
-        app.screen.query_one(Field).value = "x"
-        await pilot.press("enter")
+        for field, value in zip(app.screen.query(Field), ("other", "x"), strict=True):
+            field.value = value
+        await pilot.press("tab", "enter")
         await until(pilot, lambda: "came before the screen could be read" in shown(app))
         assert isinstance(app.screen, FormDialog)
         await submit(pilot, "The decision is in the ledger")
@@ -346,15 +389,12 @@ def test_a_fault_of_the_state_is_a_sentence() -> None:
     play(story, Broken(sheet(1)))
 
 
-def test_help_lists_the_keys_and_there_is_no_palette() -> None:
+def test_help_lists_the_keys_of_the_screen_in_front() -> None:
     async def story(app: ReviewApp, pilot: Pilot[None]) -> None:
-        await pilot.press("ctrl+p")
-        await pilot.pause()
-        assert isinstance(app.screen, ReviewScreen)
         await pilot.press("question_mark")
         await pilot.pause()
         assert "next hunk" in shown(app)
-        await pilot.press("G", "space", "space")
+        await pilot.press(*["space"] * 4)
         await pilot.pause()
         assert "approve…" in shown(app)
 
@@ -450,6 +490,7 @@ def test_light_theme_and_picture() -> None:
 def test_no_input_is_prefilled_and_approve_is_no_widget() -> None:
     async def story(app: ReviewApp, pilot: Pilot[None]) -> None:
         assert [widget.id for widget in app.screen.focus_chain] == ["diff"]
+        await look(pilot)
         await decide(pilot, "A")
         assert [field.value for field in app.screen.query(Input)] == ["", ""]
         assert [widget.id for widget in app.screen.focus_chain] == ["field0", "field1"]

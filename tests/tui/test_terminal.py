@@ -1,47 +1,15 @@
 """The review screen at a real pseudo-terminal: what reaches it, what a hurried or pasting hand can do, how it ends."""
 
 import json
-import os
-import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hostile_port import PAYLOADS, SHEET_TAGS
 from memory_port import TREE
+from terminals import CSI, ROOT, Open, forbidden
 
-from harness.text import mark
-from tests.shared.terminal import Terminal, program
+from tests.shared.terminal import Terminal
 
-ROOT = Path(__file__).parents[2]
 REASON = "every hunk read, order only"
-_CSI = re.compile(r"\x1b\[([0-9;?<>=$]*)([A-Za-z])")
-_POINTER = re.compile(r"\x1b\]22;[a-z-]*\x07")  # the pointer's shape, from Textual's own list of names
-_OURS = set("mHhlup")  # colours, cursor, modes, keyboard protocol, mode query: all that Textual writes
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Open]:
-    """Opens the screen over a named port at a size."""
-    opened: list[Terminal] = []
-
-    def start(name: str, size: tuple[int, int] = (80, 24), **environ: str) -> Terminal:
-        kept = {
-            key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TEXTUAL", "COLUMNS", "LINES")
-        }
-        path = f"{ROOT}{os.pathsep}{Path(__file__).parent}"
-        base = kept | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": path}
-        terminal = Terminal(program(tmp_path, name), size, base | environ)
-        opened.append(terminal)
-        return terminal
-
-    yield start
-    for terminal in opened:
-        if terminal.process.poll() is None:
-            terminal.process.kill()
-            terminal.process.wait()
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -65,38 +33,14 @@ def decide(terminal: Terminal, key: str, expected: str) -> None:
     raise AssertionError(terminal.text)
 
 
-def clean(raw: bytes) -> None:
-    """No byte of any payload, and nothing that could steer a terminal beside the sequences that are ours."""
-    text = raw.decode("utf-8")  # a lone C1 byte or a torn character fails here
-    strange = {match[0] for match in _CSI.finditer(text) if match[2] not in _OURS}
-    assert strange == set()
-    text = _POINTER.sub("", text)
-    rest = _CSI.sub("", text)
-    assert {f"U+{ord(char):04X}" for char in rest if mark(char) is not None and char not in "\r"} == set()
-    for payload in PAYLOADS:
-        if any(mark(char) is not None for char in payload) and payload not in ("\r",):
-            assert payload not in text, repr(payload)
-
-
-def test_no_hostile_byte_reaches_the_terminal(at: Open, tmp_path: Path) -> None:
-    terminal = at("hostile", (138, 140))
-    tags = ["you", *map(str, range(len(PAYLOADS)))]
-    text = terminal.wait(lambda text: all(f"<{tag}>" in text for tag in tags))
-    assert "␛]52;c;aGFja2Vk␇" in text
-    terminal.type("\r")
-    found = terminal.wait("<string>")
-    terminal.type("r")
-    found += terminal.wait("<rationale 2>")
-    terminal.type("g")
-    found += terminal.wait("<launcher>")
-    terminal.type(" ")
-    found += terminal.wait("<detail>")
-    assert [tag for tag in SHEET_TAGS if f"<{tag}>" not in found] == []
-    assert "<U+202E>" in found
-    leave(terminal)
-    before = terminal.raw.rindex(b"\x1b[?1049l")  # after that the shell's own screen is back
-    clean(terminal.raw[:before])
-    assert len(report(tmp_path)["decisions"]) == 1  # the old one that is part of the sheet
+def look(terminal: Terminal) -> None:
+    """The steps before an approval of the sample: every hunk, a nominated one, the first verdict."""
+    for _ in range(6):
+        terminal.type(" ")
+        terminal.settle(0.2)
+    terminal.wait("hunks seen 3/3")
+    terminal.type("s")
+    decide(terminal, "4", "Noted")
 
 
 def test_no_hostile_byte_in_dialogs_outcomes_and_errors(at: Open) -> None:
@@ -108,19 +52,19 @@ def test_no_hostile_byte_in_dialogs_outcomes_and_errors(at: Open) -> None:
     terminal.wait("waiting for a person")
     terminal.type("k\r")
     terminal.wait("<title>")
-    for key, word, tags in (
-        ("X", "no", ("why", "why step")),
-        ("M", "merge", ("landed", "landed merge", "landed ref")),
+    for key, words, tags in (
+        ("X", ("other", "no"), ("why", "why step")),
+        ("M", ("merge",), ("landed", "landed merge", "landed ref")),
     ):
-        decide(terminal, key, "Enter submits")
+        decide(terminal, key, "Escape goes back")
         terminal.settle()
-        terminal.type(word)
+        terminal.type("\t".join(words))
         terminal.settle(0.2)
         terminal.type("\r")
         terminal.wait(lambda text, tags=tags: all(f"<{tag}>" in text for tag in tags))
         terminal.type("\r")
     leave(terminal)
-    clean(terminal.raw[: terminal.raw.rindex(b"\x1b[?1049l")])
+    assert forbidden(terminal.raw[: terminal.raw.rindex(b"\x1b[?1049l")]) == []
 
 
 def test_from_the_queue_to_a_signed_approval_at_80_by_24(at: Open, tmp_path: Path) -> None:
@@ -128,6 +72,8 @@ def test_from_the_queue_to_a_signed_approval_at_80_by_24(at: Open, tmp_path: Pat
     terminal.wait("1 waiting for a person")
     terminal.type("\r")
     terminal.wait("Assume one hunk is hostile")
+    decide(terminal, "A", "hunks have not been on your screen")
+    look(terminal)
     decide(terminal, "A", "Tree hash")
     terminal.type(f"\x1b[200~{TREE[:8]}\x1b[201~")
     terminal.wait("Pasting is refused")
@@ -154,6 +100,8 @@ def test_a_burst_of_keys_opens_no_dialog_and_decides_nothing(at: Open, tmp_path:
     terminal.wait("Assume one hunk is hostile")
     terminal.settle(1.2)
     assert "Tree hash" not in terminal.text
+    terminal.type("npp")  # the burst's letters have led elsewhere
+    look(terminal)
     terminal.type("A" + TREE[:8] + "\r" + REASON + "\r")
     terminal.settle(1.0)
     assert "Tree hash" not in terminal.text
@@ -167,7 +115,7 @@ def test_no_color_means_no_colour(at: Open) -> None:
     terminal.type("\r")
     terminal.wait("swap-comparison")
     leave(terminal)
-    codes = {code for match in _CSI.finditer(terminal.raw.decode()) if match[2] == "m" for code in match[1].split(";")}
+    codes = {code for match in CSI.finditer(terminal.raw.decode()) if match[2] == "m" for code in match[1].split(";")}
     assert codes <= {"", "0", "1", "2", "3", "4", "7", "39", "49"}
 
 
@@ -179,7 +127,7 @@ def test_a_bug_leaves_the_terminal_whole_and_prints_nothing_hostile(at: Open, tm
     assert report(tmp_path)["error"] == "ZeroDivisionError"
     assert b"\x1b[?1049l" in terminal.raw
     assert b"local value" not in terminal.raw
-    clean(terminal.raw)
+    assert forbidden(terminal.raw) == []
 
 
 def test_without_a_terminal_it_says_what_to_type() -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import enum
 import functools
+import inspect
+import itertools
 import logging
 import os
+import queue
+import random
 import sys
 import warnings
 from collections.abc import Mapping
@@ -300,3 +305,31 @@ def helper():
 
 def uses_helper():
     return helper()
+
+
+def pairs(iterable):
+    """Two readers of one iterator, one a step ahead."""
+    first, second = itertools.tee(iterable)
+    next(second, None)
+    return list(zip(first, second, strict=False))
+
+
+def takes_more(function):
+    kinds = [part.kind for part in inspect.signature(function).parameters.values()]
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def draw():
+    return random.random()
+
+
+def relayed(function):
+    """What the function hands to its callback, by way of another thread."""
+    found = queue.Queue()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(function, found.put)
+        items = []
+        while not (done.done() and found.empty()):
+            with contextlib.suppress(queue.Empty):
+                items.append(found.get(timeout=0.01))
+    return items, done.result()

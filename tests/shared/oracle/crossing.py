@@ -15,6 +15,7 @@ import math
 import operator
 import pathlib
 import pickle
+import random
 import re
 import types
 import uuid
@@ -371,3 +372,72 @@ def test_enum_of_the_tests():
         ON = 1
 
     assert c.same(Mode.ON) is Mode.ON
+
+
+def test_iterators_of_tests_are_no_copies():
+    assert c.pairs(itertools.accumulate([1, 2, 3])) == [(1, 3), (3, 6)]
+    assert c.pairs(zip("ab", "cd", strict=True)) == [(("a", "c"), ("b", "d"))]
+
+
+def test_chance_begins_anew():
+    random.seed(7)
+    assert c.draw() == random.Random(7).random()
+    random.seed("other")
+    assert c.draw() == random.Random("other").random()
+
+
+def test_operators_are_put_back(monkeypatch):
+    assert Money(2) + Money(3) == Money(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Money, "__add__", lambda self, other: "patched")
+        patch.setattr(Money, "__eq__", lambda self, other: True)
+        assert Money(2) + Money(3) == "patched"
+        assert c.same(Money(2)) == Money(3)
+    assert Money(2) + Money(3) == Money(5)
+    assert c.same(Money(2)) != Money(3)
+
+
+def test_an_object_is_made_without_its_init():
+    account = Account.__new__(Account)
+    account.owner = "ana"
+    assert c.same(account) is account
+    assert account.owner == "ana"
+
+
+@pytest.mark.parametrize("colour", [Colour.RED])
+def test_members_are_members_for_pytest(colour, request):
+    assert isinstance(colour, enum.Enum)
+    assert isinstance(colour, Colour)
+    assert request.node.name.endswith("[Colour.RED]")
+
+
+def test_threads_of_the_candidate_take_turns():
+    def give(put):
+        for number in range(3):
+            put(number)
+        return "done"
+
+    assert c.relayed(give) == ([0, 1, 2], "done")
+
+
+def test_names_of_a_module():
+    names = vars(c).copy()
+    assert names["LIMIT"] == c.LIMIT
+    assert names["add"] is c.add
+    assert c.apply(dict, vars(c))["add"] is c.add
+    assert c.apply(sorted, vars(c)) == sorted(names)
+
+
+def test_a_function_without_a_signature():
+    def odd(*values):
+        return values
+
+    assert c.takes_more(odd)
+    assert not c.takes_more(lambda one, two=2: one)
+
+    def odder(*values):
+        return odd(*values)
+
+    odder.__signature__ = "none"
+    with pytest.raises(TypeError):
+        c.takes_more(odder)

@@ -6,10 +6,15 @@ Hunk headers are believed for how many lines follow, so that a changed line such
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from harness.records import sha256
+
 LineKind = Literal["file", "hunk", "context", "added", "removed", "note"]
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+# Git's names of the contents before and after; what they name is what is shown. Modes have lines of their own.
+_INDEX = re.compile(r"index [0-9a-f]{7,64}\.\.[0-9a-f]{7,64}( 100644)?")
+HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class _Reader:
         """A line outside of all hunks: headers, and whatever else there is, which is shown too."""
         if not raw.startswith("+++ "):
             self.lone_minus()
-        if match := _HUNK.match(raw):
+        if match := HUNK.match(raw):
             self.old, self.new = int(match[1]), int(match[3])
             self.old_left, self.new_left = int(match[2] or "1"), int(match[4] or "1")
             self.hunks.append(len(self.lines))
@@ -99,7 +104,7 @@ class _Reader:
             self.files.append((_path(self.minus, raw[4:]), len(self.lines)))
             self.lines.append(DiffLine("file", _heading(self.minus, raw[4:])))
             self.minus = ""
-        elif raw:
+        elif raw and not _INDEX.fullmatch(raw):
             self.lines.append(DiffLine("note", raw))
 
     def lone_minus(self) -> None:
@@ -126,6 +131,7 @@ def _heading(minus: str, plus: str) -> str:
     return _bare(plus)
 
 
+@lru_cache(maxsize=8)
 def read_diff(text: str) -> Diff:
     """The diff's lines, files and hunks. Never fails: what it does not know becomes a note line, and is shown."""
     reader = _Reader()
@@ -154,3 +160,12 @@ def _owner(files: tuple[Span, ...], line: int) -> str:
 def _span(lines: tuple[DiffLine, ...], path: str, start: int, end: int) -> Span:
     kinds = [line.kind for line in lines[start:end]]
     return Span(path, start, end, kinds.count("added"), kinds.count("removed"))
+
+
+def file_keys(diff: Diff) -> tuple[str, ...]:
+    """A digest of each file's difference: it changes with the content, whatever the line numbers."""
+    found = []
+    for span in diff.files:
+        lines = (f"{line.kind} {line.text}" for line in diff.lines[span.start : span.end] if line.kind != "hunk")
+        found.append(sha256("\n".join((span.path, *lines)).encode(errors="surrogatepass")))
+    return tuple(found)
