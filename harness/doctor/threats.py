@@ -104,8 +104,17 @@ THREATS: Final[tuple[Threat, ...]] = (
         key="terminal",
         threat="hostile text steers the reviewer's terminal or eye",
         protection="findings at ingest; every steering or invisible character is shown as a mark, and so is a letter "
-        "that poses as a Latin one; long lines wrap; the screen shows untrusted text as plain content through a filter",
+        "that poses as a Latin one; long lines wrap; the screen shows untrusted text as plain content through a filter "
+        "(of these three layers a test takes each away and fails); `--json` escapes what steers too",
         residual="a word wholly of look-alike letters is not marked, nor are look-alikes within one script (`l`, `1`)",
+    ),
+    Threat(
+        key="haste",
+        threat="a hurried or biased reviewer approves",
+        protection="a fixed order of steps: every hunk seen, each severe finding acknowledged, a first verdict before "
+        "the measurements open, the most suspicious hunk named; the digest of what was shown is signed, and whatever "
+        "changed since is refused",
+        residual="steps done without care cannot be told from steps done with it",
     ),
     Threat(
         key="git",
