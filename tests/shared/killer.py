@@ -37,8 +37,8 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "scratch made": ("harness.scratch", "_made", "after"),
     "file written": ("pathlib", "Path.replace", "before"),
     "evidence stored": ("harness.evidence", "EvidenceStore.put_evidence", "after"),
-    "entry inserted": ("harness.ledger.store", "Ledger._insert", "after"),
-    "entry committed": ("harness.ledger.store", "Ledger.append_all", "after"),
+    "entry inserted": ("harness.ledger.database", "Database.insert", "after"),
+    "entry committed": ("harness.ledger.store", "Ledger.append", "after"),
     "after git": ("harness.repo.door", "Door.run", "after"),
     "generation over": ("harness.campaign.loop", "Campaign._generation", "after"),
 }
