@@ -136,7 +136,7 @@ def bench(engine: Engine) -> Iterator[Bench]:
         base_commit="base",
         merge_commit="merge",
         config=TargetConfig(
-            target=TargetSection(source=source, tests=("tests",)), sandbox=SandboxSection(timeout=20.0, replay=600)
+            target=TargetSection(source=source, tests=("tests",)), sandbox=SandboxSection(timeout=20.0, replay=2000)
         ),
         image=image,
         judge=judge_image(engine, image, kept, scope_links(source)),
