@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.container import Engine
 from tests.end_to_end.conftest import COMMAND, ENVIRONMENT, SOURCE, TEST, Answer, Target, git
 
 pytestmark = pytest.mark.engine
@@ -139,19 +140,18 @@ def began_or_ended(target: Target, number: int, running: "subprocess.Popen[bytes
     return target("status").json["proposals"][number]["state"] == "running" or running.poll() is not None
 
 
-def leftovers() -> set[str]:
-    """Containers of any harness, by id."""
-    listed = subprocess.run(
-        ["docker", "ps", "-aq", "--no-trunc", "--filter", "label=holdpoint"], capture_output=True, text=True, check=True
-    )
-    return set(listed.stdout.split())
+def leftovers(pids: set[int]) -> list[str]:
+    """Containers of these processes, by id; other tests have theirs."""
+    with Engine.connect() as engine:
+        return [kept.id for kept in engine.labelled("holdpoint") if int(kept.owner.split(":")[2]) in pids]
 
 
 def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_path: Path) -> None:
     accepted = [target.proposed(tmp_path / f"p{n}", SOURCE + f"\n\nX = {n}\n") for n in range(2)]
-    before = leftovers()
+    killed = set()
     for number, sent in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
         running = started(target, "run", "--again", accepted[number % 2])
+        killed.add(running.pid)
         wait_for(partial(began_or_ended, target, number % 2, running))
         time.sleep(0.15 * number)
         running.send_signal(sent)
@@ -162,7 +162,7 @@ def test_kill_nine_and_ctrl_c_in_the_middle_lose_nothing(target: Target, tmp_pat
     assert again.code == 0, again
     assert [row["state"] for row in target("status").json["proposals"]] == ["waiting", "waiting"]
     assert target("verify").code == 0
-    assert leftovers() <= before, "the next run reaps what a killed one left"
+    assert leftovers(killed) == [], "the next run reaps what a killed one left"
 
 
 def test_ctrl_c_ends_several_runs_at_once(target: Target, tmp_path: Path) -> None:
