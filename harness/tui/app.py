@@ -3,11 +3,14 @@
 It holds no key and no decision of its own: every outcome it shows is what the port returned.
 """
 
+import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from typing import Any, ClassVar
 
 from textual import events
@@ -34,6 +37,8 @@ _NO_COLOR = NoColor()
 _MOST_HISTORY = 500
 _WARM_AFTER = 0.3  # seconds
 _TURN = 0.0005  # seconds
+_REST = 2.0  # seconds without a key after which the person is taken to read
+_SELDOM = 100_000  # younger collections to a full one: walking every object would hold up a key by 150 ms
 
 
 def utc_now() -> datetime:
@@ -65,6 +70,7 @@ class ReviewApp(Deciding):
         self._first = proposal
         self._keys = dict(keys or {})
         self._viewed: set[str] = set()
+        self._typed = 0.0
         self._texts: dict[tuple[str, str], tuple[str, ...] | None] = {}
 
     @property
@@ -91,6 +97,7 @@ class ReviewApp(Deciding):
     async def on_event(self, event: events.Event) -> None:
         """Takes note of what is typed before anything is done about it."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._typed = monotonic()
             self.guard.arrived(event)
         await super().on_event(event)
 
@@ -106,10 +113,21 @@ class ReviewApp(Deciding):
         if self._first is not None:
             self.open(self._first)
         self.set_timer(_WARM_AFTER, self._warm)
+        self.set_interval(_REST, self._tidy)
 
     def _warm(self) -> None:
-        """The first use of a lexer builds its tables; that happens while the queue is read."""
+        """The first use of a lexer builds its tables; that happens while the queue is read.
+
+        What stands by now (modules, the queue) stays: no collection needs to walk it again.
+        """
+        gc.freeze()
         self.run_worker(partial(highlighted, ["x = 1"], "a.py", DARK), thread=True)
+
+    def _tidy(self) -> None:
+        """Collects cyclic garbage while nobody types, and once after each key at most."""
+        if self._typed and monotonic() - self._typed > _REST:
+            self._typed = 0.0
+            gc.collect()
 
     def _queue(self) -> tuple[QueueRow, ...]:
         try:
@@ -179,17 +197,27 @@ class ReviewApp(Deciding):
                 view.restyle()
 
 
+@contextmanager
+def _short_pauses() -> Iterator[None]:
+    """Keys are to wait neither for the thread that works out colours nor for the garbage collector."""
+    turn, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(_TURN)
+    gc.set_threshold(thresholds[0], thresholds[1], _SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+        sys.setswitchinterval(turn)
+
+
 def run_review(port: ReviewerPort, proposal: str | None = None, keys: Mapping[str, str] | None = None) -> None:
     """Runs the review screen until the person leaves. UsageError without a terminal; a fault of ours is raised."""
     streams = (sys.__stdin__, sys.__stderr__)
     if not all(stream is not None and stream.isatty() for stream in streams):
         raise UsageError("The review screen needs a terminal.", "holdpoint queue, then holdpoint show ID")
     app = ReviewApp(port, proposal, keys=keys)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)  # colours are worked out in a thread: keys are not to wait for it
-    try:
+    with _short_pauses():
         app.run()
-    finally:
-        sys.setswitchinterval(before)
     if app.fault is not None:
         raise app.fault

@@ -19,7 +19,7 @@ _LANGUAGES = {
     "yaml": "yaml", "sh": "bash", "cfg": "ini", "ini": "ini",
 }  # fmt: skip
 _PAUSE = 0.003  # seconds; the work beside the screen takes a quarter of the time, keys the rest
-_CHUNK = 60  # lines lexed together where only a hunk is known: small enough for one frame
+_CHUNK = 20  # lines lexed together where only a hunk is known: small enough for one frame
 _LONG = 600  # a longer line is shown without syntax colours, so that no lexer works on it
 _ODD = re.compile(r"([^\x00-\x7f]+|<U\+[0-9A-F]{4,6}>)")
 

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from harness.patch.hunks import Diff, DiffLine
 from harness.tui.colours import Coloured, lex_chunk, with_spans
 from harness.tui.layout import ViewRow, printable, word_changes
-from harness.tui.lines import LinesView, divided, palette_of
+from harness.tui.lines import LinesView, divided
 from harness.tui.rows import Part, Row, breaks
 
 _NOMINATED = "  ◆ nominated"
@@ -42,11 +42,11 @@ class DiffLook(LinesView):
         shown = self.view[index]
         plain = super().fill(index)
         if shown.main.kind == "hunk":
-            return palette_of(self.app).hunk_line + plain
+            return self.palette.hunk_line + plain
         return plain if shown.note or shown.split else self._side(shown.main) + plain
 
     def _side(self, line: DiffLine | None) -> Style:
-        palette = palette_of(self.app)
+        palette = self.palette
         kind = line.kind if line is not None else "none"
         return {"added": palette.added_line, "removed": palette.removed_line}.get(kind, Style.null())
 
@@ -55,11 +55,11 @@ class DiffLook(LinesView):
         indent = self.rows[index].indent
         if indent >= self._width // 2:
             return Segment("")
-        return Segment(" " * (indent - 2) + "↪ ", palette_of(self.app)["dim"])
+        return Segment(" " * (indent - 2) + "↪ ", self.palette["dim"])
 
     def segments(self, index: int) -> list[Segment]:
         """Both line numbers, the sign, and the line in syntax colours."""
-        palette = palette_of(self.app)
+        palette = self.palette
         shown = self.view[index]
         line = shown.main
         note = [Segment(f"   ({shown.note})", palette["notice"])] if shown.note else []
@@ -88,7 +88,7 @@ class DiffLook(LinesView):
 
     def _body(self, line: DiffLine, index: int) -> list[Segment]:
         """The line's text; what is not of the difference is dim."""
-        palette = palette_of(self.app)
+        palette = self.palette
         if index < 0:
             return [Segment(printable(line.text), palette["dim"])]
         if index not in self.code:
@@ -129,7 +129,7 @@ class DiffLook(LinesView):
             return super()._draw(index)
         left, right = self._pieces(shown, first=True), self._pieces(shown, first=False)
         height = max(len(left), len(right))
-        bar = Segment("│", palette_of(self.app)["dim"])
+        bar = Segment("│", self.palette["dim"])
         base = self.base + super().fill(index)
         widths = self._column, self.size.width - self._column - 1
         sides = [
@@ -146,7 +146,7 @@ class DiffLook(LinesView):
 
     def _pieces(self, shown: ViewRow, *, first: bool) -> list[Strip]:
         line, index = (shown.left, shown.old) if first else (shown.right, shown.new)
-        palette = palette_of(self.app)
+        palette = self.palette
         margin = self._margin(shown) if first else " "
         if line is None:
             return [Strip([Segment(margin, palette["dim"])])]

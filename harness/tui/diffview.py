@@ -1,7 +1,7 @@
 """The diff on the screen: a cursor line, hunk and file jumps, layouts, and which hunks were really shown."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from textual import events
@@ -118,14 +118,27 @@ class DiffView(DiffLook):
             self._redraw(index)
         if above >= 0:
             self.reveal(max(0, self.row_of(self.cursor) - above))
-        self.refresh()
         self.moved()
 
     def _redraw(self, line: int) -> None:
-        self._drawn.pop(self.row_of(line), None)
+        rows = {self.row_of(line)}
         owner = self._owner[line] if line < len(self._owner) else -1
         if owner >= 0:
-            self._drawn.pop(self.row_of(self.diff.hunks[owner].start), None)
+            rows.add(self.row_of(self.diff.hunks[owner].start))
+        self.redraw(rows)
+
+    def coming(self) -> Iterator[int]:
+        """What a key may bring into sight next: a page on, the hunks beside, a page back."""
+        page = max(1, self.size.height)
+        starts = [self.bottom_row() + 1]
+        starts += [
+            max(0, self.row_of(self.diff.hunks[index].start) - 1)  # a file's heading stands above its first hunk
+            for index in (self.hunk + 1, self.hunk - 1)
+            if 0 <= index < len(self.diff.hunks)
+        ]
+        starts.append(self.top_row() - page)
+        for start in starts:
+            yield from range(max(0, start), min(len(self.view), start + page))
 
     def move_cursor(self, rows: int) -> None:
         """Moves the cursor by so many rows and keeps it in sight."""
@@ -228,9 +241,9 @@ class DiffView(DiffLook):
     def take_colours(self, diff: Diff, found: Mapping[int, Coloured]) -> None:
         """Uses colours that were made beside the screen, if the same difference is still shown."""
         if diff is self.diff and found and self.is_attached:
+            changed = [line for line, code in found.items() if self.code.get(line) != code]
             self.code.update(found)
-            self._drawn.clear()
-            self.refresh()
+            self.redraw({self._row_of[line] for line in changed if line in self._row_of})
 
     def restyle(self) -> None:
         """Lexes again in the new theme's colours."""

@@ -1,8 +1,9 @@
 """A scrolling view of rows that draws only the lines in sight (Textual's line API); it never cuts text off unseen."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from time import perf_counter
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,9 +12,13 @@ from textual.app import App
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.timer import Timer
 
 from harness.tui.palette import DARK, LIGHT, PLAIN, Palette
 from harness.tui.rows import Row, breaks, short
+
+_SLICE = 0.004  # seconds that drawing ahead may keep a key waiting
+_REST = 0.002  # seconds between two such slices
 
 
 def palette_of(app: App[object]) -> Palette:
@@ -41,6 +46,8 @@ class LinesView(ScrollView, inherit_bindings=False):
         self._drawn: dict[int, list[Strip]] = {}
         self.match: int | None = None
         self._base: Style | None = None
+        self._palette: Palette | None = None
+        self._ahead: Timer | None = None
 
     @property
     def base(self) -> Style:
@@ -49,9 +56,16 @@ class LinesView(ScrollView, inherit_bindings=False):
             self._base = self.rich_style
         return self._base
 
+    @property
+    def palette(self) -> Palette:
+        """The palette at this time; kept as `base` is."""
+        if self._palette is None:
+            self._palette = palette_of(self.app)
+        return self._palette
+
     def notify_style_update(self) -> None:
         """Styles have changed."""
-        self._base = None
+        self._base = self._palette = None
         super().notify_style_update()
 
     def show(self, rows: Sequence[Row], *, keep: bool = False) -> None:
@@ -72,6 +86,7 @@ class LinesView(ScrollView, inherit_bindings=False):
             self.styles.height = min(self._fit, max(1, self._starts[-1]))
         self.virtual_size = Size(width, self._starts[-1])
         self.refresh()
+        self._draw_ahead_soon()
 
     def _text_width(self) -> int:
         own = self.size.width or self.app.size.width
@@ -143,12 +158,12 @@ class LinesView(ScrollView, inherit_bindings=False):
     def restyle(self) -> None:
         """Draws again in the palette of a new theme."""
         self._drawn.clear()
-        self._base = None
+        self._base = self._palette = None
         self.refresh()
 
     def segments(self, index: int) -> list[Segment]:
         """One row as styled runs of text."""
-        palette = palette_of(self.app)
+        palette = self.palette
         row = self.rows[index]
         made = [Segment(part.text, palette[part.role]) for part in row.parts]
         if row.clip and len(row.text) > self._width // 2:
@@ -157,7 +172,7 @@ class LinesView(ScrollView, inherit_bindings=False):
 
     def fill(self, index: int) -> Style:
         """The style that a row has from edge to edge."""
-        return palette_of(self.app).match if index == self.match else Style.null()
+        return self.palette.match if index == self.match else Style.null()
 
     def lead(self, index: int) -> Segment:
         """What a continued line of this row begins with."""
@@ -175,6 +190,38 @@ class LinesView(ScrollView, inherit_bindings=False):
         piece = line - self._starts[index]
         self.was_drawn(index, last=piece == len(self._drawn[index]) - 1)
         return self._drawn[index][piece]
+
+    def redraw(self, rows: Iterable[int]) -> None:
+        """Draws these rows anew, and no others: a whole screen takes longer than a key may."""
+        top, bottom = self.top_row(), self.bottom_row()
+        for index in rows:
+            self._drawn.pop(index, None)
+            if top <= index <= bottom:
+                self.refresh_lines(self._starts[index], self._starts[index + 1] - self._starts[index])
+        self._draw_ahead_soon()
+
+    def coming(self) -> Iterator[int]:
+        """Rows that the next key may bring into sight, the likeliest first; drawn while nothing else is to do."""
+        return iter(())
+
+    def _draw_ahead_soon(self) -> None:
+        if self._ahead is None and self.is_attached:
+            self._ahead = self.set_timer(_REST, self._draw_ahead)
+
+    def _draw_ahead(self) -> None:
+        self._ahead = None
+        until = perf_counter() + _SLICE
+        for index in self.coming():
+            if index not in self._drawn:
+                self._drawn[index] = self._draw(index)
+                if perf_counter() > until:
+                    self._draw_ahead_soon()
+                    return
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows will come into sight next."""
+        super().watch_scroll_y(old_value, new_value)
+        self._draw_ahead_soon()
 
     def was_drawn(self, index: int, *, last: bool) -> None:
         """Called for each line of a row that goes to the screen; `last` when it is the row's last line."""
