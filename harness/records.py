@@ -8,7 +8,15 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic_core import CoreSchema
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 VerdictWord = Literal["pass", "fail", "inconclusive", "error"]
@@ -38,6 +46,19 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Stored(Record):
+    """A record that the ledger holds: its fields come in the order of their names, as canonical JSON has them."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        found: Any = schema
+        while found["type"] != "model-fields":
+            found = found["schema"]
+        found["fields"] = dict(sorted(found["fields"].items()))
+        return schema
+
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -53,7 +74,7 @@ def sha256(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-class Finding(Record):
+class Finding(Stored):
     """One policy result. `blocking` is the policy's word at the base, not the rule's."""
 
     rule: str
@@ -83,7 +104,7 @@ class Patch(Record):
     edits: tuple[FileEdit, ...]
 
 
-class Proposal(Record):
+class Proposal(Stored):
     """An agent's immutable request; its digest is its identity, `P00001` its number in one ledger.
 
     An agent's `author` begins with `agent:`. A proposal that claims a gain needs a win to pass. `declares` names
@@ -109,7 +130,7 @@ class Proposal(Record):
         return found
 
 
-class Candidate(Record):
+class Candidate(Stored):
     """A proposal committed on its base."""
 
     proposal: str
@@ -119,7 +140,7 @@ class Candidate(Record):
     branch: str
 
 
-class TestsResult(Record):
+class TestsResult(Stored):
     """Tests against the ids collected at the base: `expected` and `passed` are counts, the rest are ids.
 
     Of those that passed, `verified` counts the ones whose outcome candidate code could not reach; `corroborated` and
@@ -143,7 +164,7 @@ class TestsResult(Record):
     oracle: str = ""
 
 
-class Effect(Record):
+class Effect(Stored):
     """One metric's paired difference, signed so that positive is better, in log-ratio or the metric's own unit.
 
     `alpha` is the level at which a win is declared (in a campaign, e-LOND's), None where none can be or none is needed.
@@ -347,7 +368,7 @@ class Evidence(Record):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
-class LineComment(Record):
+class LineComment(Stored):
     """A person's words about one line of a difference, on its new side or, where it was removed, its old one."""
 
     path: str
@@ -356,7 +377,7 @@ class LineComment(Record):
     text: str
 
 
-class Reviewed(Record):
+class Reviewed(Stored):
     """What a person was shown (`view`: digest of the sheet, by which `version`) and did: telemetry, no safeguard.
 
     `acknowledged` names findings, `nominated` the hunk (`path:line`) that was thought the most suspicious. Times are
@@ -378,7 +399,7 @@ class Reviewed(Record):
 RejectCategory = Literal["", "gaming", "harmful", "wrong", "unclear", "unneeded", "other"]
 
 
-class Decision(Record):
+class Decision(Stored):
     """What a person decided, about which exact content, and why. `statement` names the signed statement, if any."""
 
     proposal: str

@@ -41,7 +41,8 @@ def stamp(at: datetime) -> str:
     """A time as the ledger writes it: UTC, microseconds, of one length, so that text order is time order."""
     if at.tzinfo is None:
         raise ValueError(f"a time without a zone cannot go into the ledger: {at}")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:_BARE] + "Z"
+    moment = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:_BARE] + "Z"
 
 
 def link(seq: int, at: str, payload: bytes, prev: str) -> str:

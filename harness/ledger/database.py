@@ -23,6 +23,7 @@ from harness.text import visible_line
 
 PAGE = 2000
 _BUSY_SECONDS = 20.0
+_CHECKPOINT = "wal_autocheckpoint=200"  # pages; a short log is soon written over in place, which is quicker to sync
 _EVENT = sa.Table(
     "event",
     sa.MetaData(),
@@ -76,7 +77,7 @@ class Database:
             if why:
                 raise IntegrityError(f"the ledger {self.path} is damaged: {why}.", "holdpoint verify")
             # Only now: another program's database must not be changed by looking at it.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON"):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON", _CHECKPOINT):
                 self._ask(f"PRAGMA {pragma}")
 
     def _engine(self, mode: str, *, read_only: bool) -> sa.Engine:
@@ -136,6 +137,8 @@ class Database:
                 self.driver().executemany(self._insert, rows)
         except sqlite3.IntegrityError:
             return False
+        except sqlite3.Error as error:
+            raise fault(self.path, error) from error
         return True
 
     def page(self, after: int, limit: int = PAGE) -> Sequence[Row]:

@@ -1,16 +1,18 @@
 """One event with its place in the chain, to and from its row; pure, reads no database."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.errors import IntegrityError
 from harness.ledger.chain import Broken, Head, Row, follow, link, stamp
 from harness.ledger.events import Event, event_adapter
-from harness.records import Record, canonical_json
+from harness.ledger.payload import payload
 
 
-class Entry(Record):
-    """One event with its place in the chain."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event with its place in the chain; made from what was checked already, so nothing checks it again."""
 
     seq: int
     at: datetime
@@ -26,9 +28,9 @@ def chained(events: Iterable[Event], at: datetime, head: Head) -> tuple[tuple[En
     stamped, moment = stamp(at), at.astimezone(UTC)
     seq, prev = head.index, head.hash
     for event in events:
-        seq, payload = seq + 1, canonical_json(event)
-        digest = link(seq, stamped, payload, prev)
-        rows.append((seq, stamped, payload, prev, digest))
+        seq, stored = seq + 1, payload(event)
+        digest = link(seq, stamped, stored, prev)
+        rows.append((seq, stamped, stored, prev, digest))
         entries.append(Entry(seq=seq, at=moment, event=event, prev=prev, hash=digest))
         prev = digest
     return tuple(entries), rows
@@ -39,9 +41,9 @@ def checked_entry(index: int, prev: str, row: Row) -> Entry:
     digest = follow(index, prev, row)
     if isinstance(digest, Broken):
         raise IntegrityError(f"the ledger is damaged: {digest.why}.", "holdpoint verify")
-    _, at, payload, _, _ = row
+    _, at, stored, _, _ = row
     try:
-        event = event_adapter.validate_json(payload)  # type: ignore[arg-type]  # `follow` made sure of bytes
+        event = event_adapter.validate_json(stored)  # type: ignore[arg-type]  # `follow` made sure of bytes
         return Entry(seq=index, at=datetime.fromisoformat(str(at)), event=event, prev=prev, hash=digest)
     except ValueError:
         raise IntegrityError(

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from harness.records import Candidate, Decision, Effect, Finding, Proposal, Record, TestsResult, VerdictWord
+from harness.records import Candidate, Decision, Effect, Finding, Proposal, Stored, TestsResult, VerdictWord
 
 
-class TargetInitialised(Record):
+class TargetInitialised(Stored):
     """The repository became a target at this commit; `config` is the SHA-256 of holdpoint.toml."""
 
     type: Literal["target.initialised"] = "target.initialised"
@@ -20,7 +20,7 @@ class TargetInitialised(Record):
     by: str
 
 
-class SignersChanged(Record):
+class SignersChanged(Stored):
     """A new root: holdpoint.toml's reviewers were changed at `commit` (`statement` is the signed root statement)."""
 
     type: Literal["signers.changed"] = "signers.changed"
@@ -29,7 +29,7 @@ class SignersChanged(Record):
     by: str
 
 
-class BypassDeclared(Record):
+class BypassDeclared(Stored):
     """A reviewer declared that `commit` reached the protected ref without an approval."""
 
     type: Literal["bypass.declared"] = "bypass.declared"
@@ -38,7 +38,7 @@ class BypassDeclared(Record):
     by: str
 
 
-class ProposeIntended(Record):
+class ProposeIntended(Stored):
     """A proposal was received and numbered; its policy result is not known yet."""
 
     type: Literal["propose.intended"] = "propose.intended"
@@ -48,7 +48,7 @@ class ProposeIntended(Record):
     launcher: str
 
 
-class ProposeRefused(Record):
+class ProposeRefused(Stored):
     """The policy (or the parser) said no; nothing was committed."""
 
     type: Literal["propose.refused"] = "propose.refused"
@@ -56,7 +56,7 @@ class ProposeRefused(Record):
     findings: tuple[Finding, ...]
 
 
-class ProposeAccepted(Record):
+class ProposeAccepted(Stored):
     """The proposal is committed on its branch."""
 
     type: Literal["propose.accepted"] = "propose.accepted"
@@ -65,7 +65,7 @@ class ProposeAccepted(Record):
     findings: tuple[Finding, ...]
 
 
-class RunIntended(Record):
+class RunIntended(Stored):
     """A run began on this base tip; without a later outcome it crashed and may be run again."""
 
     type: Literal["run.intended"] = "run.intended"
@@ -73,7 +73,7 @@ class RunIntended(Record):
     tip: str
 
 
-class RunFinished(Record):
+class RunFinished(Stored):
     """A verdict and the evidence behind it."""
 
     type: Literal["run.finished"] = "run.finished"
@@ -89,7 +89,7 @@ class RunFinished(Record):
     policy: str
 
 
-class DecisionIntended(Record):
+class DecisionIntended(Stored):
     """A person is about to decide; the signature is not made yet."""
 
     type: Literal["decision.intended"] = "decision.intended"
@@ -98,7 +98,7 @@ class DecisionIntended(Record):
     reviewer: str
 
 
-class DecisionMade(Record):
+class DecisionMade(Stored):
     """A decision stands from here on."""
 
     type: Literal["decision.made"] = "decision.made"
@@ -106,7 +106,7 @@ class DecisionMade(Record):
     decision: Decision
 
 
-class MergeIntended(Record):
+class MergeIntended(Stored):
     """The protected ref is about to move from `old` to `new`."""
 
     type: Literal["merge.intended"] = "merge.intended"
@@ -116,7 +116,7 @@ class MergeIntended(Record):
     new: str
 
 
-class MergeLanded(Record):
+class MergeLanded(Stored):
     """The protected ref names the approved merge commit."""
 
     type: Literal["merge.landed"] = "merge.landed"
@@ -127,7 +127,7 @@ class MergeLanded(Record):
     statements: tuple[str, ...]
 
 
-class MergeFailed(Record):
+class MergeFailed(Stored):
     """The ref did not move."""
 
     type: Literal["merge.failed"] = "merge.failed"
@@ -136,7 +136,7 @@ class MergeFailed(Record):
     why: str
 
 
-class CampaignStarted(Record):
+class CampaignStarted(Stored):
     """Many proposals under one budget; `plan` is the SHA-256 of the campaign file."""
 
     type: Literal["campaign.started"] = "campaign.started"
@@ -146,7 +146,7 @@ class CampaignStarted(Record):
     seed: int
 
 
-class CampaignStepped(Record):
+class CampaignStepped(Stored):
     """One generation is complete; `accepted` is the proposal that the next generation starts from, if it changed."""
 
     type: Literal["campaign.stepped"] = "campaign.stepped"
@@ -156,7 +156,7 @@ class CampaignStepped(Record):
     accepted: str | None
 
 
-class CampaignFinished(Record):
+class CampaignFinished(Stored):
     """The budget is spent or the campaign was ended."""
 
     type: Literal["campaign.finished"] = "campaign.finished"

@@ -85,8 +85,7 @@ class Ledger:
         done = False
         try:
             self._state.apply(event, entry.at)
-            with self._database.words():
-                done = self._database.insert(rows)
+            done = self._database.insert(rows)
         finally:
             if not done:
                 self._forget()

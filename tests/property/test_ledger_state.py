@@ -1,11 +1,13 @@
 """The fold: what each event makes of a proposal, and what no order of events can ever bring about."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from harness.errors import IntegrityError
 from harness.ledger import State
@@ -28,6 +30,7 @@ from harness.ledger.events import (
     TargetInitialised,
     event_adapter,
 )
+from harness.ledger.payload import WITH_FLOATS, payload
 from harness.records import (
     Candidate,
     Decision,
@@ -239,3 +242,39 @@ def test_events_survive_their_canonical_bytes_and_fold_to_the_same(events: list[
     again = [event_adapter.validate_json(canonical_json(event)) for event in events]
     assert again == events
     assert fold([proposed(), *again]).proposals == fold([proposed(), *events]).proposals
+
+
+def _schemas(found: object) -> Iterator[dict[str, Any]]:
+    """Every part of a core schema, but for what a serialiser of our own says that it returns."""
+    if isinstance(found, dict):
+        yield found
+        for key, value in found.items():
+            if key not in {"metadata", "return_schema"}:
+                yield from _schemas(value)
+    elif isinstance(found, list | tuple):
+        for value in found:
+            yield from _schemas(value)
+
+
+@pytest.mark.parametrize("kind", get_args(get_args(Event)[0]))
+def test_no_event_is_written_by_a_serialiser_that_may_write_other_bytes(kind: type[BaseModel]):
+    parts = list(_schemas(kind.__pydantic_core_schema__))
+    for part in parts:
+        if part.get("type") == "model-fields":
+            assert list(part["fields"]) == sorted(part["fields"])
+    kinds = {part.get("type") for part in parts if isinstance(part.get("type"), str)}
+    assert not kinds & {"dict", "any", "decimal", "set", "frozenset", "bytes"}
+    assert ("float" in kinds) == (kind in WITH_FLOATS)
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(get_args(get_args(Event)[0])))
+def test_the_payload_of_any_event_is_its_canonical_json(data: st.DataObject, kind: type[BaseModel]):
+    event = data.draw(st.from_type(kind))
+    try:
+        wanted = canonical_json(event)
+    except ValueError:  # a number that JSON does not have
+        with pytest.raises(ValueError, match=r"JSON|range"):
+            payload(event)  # type: ignore[arg-type]  # one of the union
+    else:
+        assert payload(event) == wanted  # type: ignore[arg-type]
