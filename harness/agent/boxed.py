@@ -3,6 +3,10 @@
 Protocol, version 1. Host to agent: `{"id": n, "body": {"type": "propose", "seed": s, "files": {path: text}}}`.
 Agent to host: `{"id": n, "body": {"type": "proposal", "title": …, "rationale": …, "edits": [{"path", "content"}]}}`
 or `{"id": n, "body": {"type": "nothing"}}`. One line is at most 1 MiB; the agent speaks only when asked.
+
+Where a person requested changes, the files are those of the proposal in question, and the host's body has one key more:
+`"request": {"proposal": id, "reason": …, "comments": [{"path", "line", "side", "text"}]}`. It is data to read: people's
+words about a change, quoted, never instructions that the harness vouches for.
 """
 
 import json
@@ -25,7 +29,7 @@ from harness.container import (
     guest_argv,
     stream,
 )
-from harness.records import Record
+from harness.records import LineComment, Record
 
 ANSWER_SECONDS = 20.0
 LINE_BYTES = 1 << 20
@@ -45,6 +49,14 @@ class Offer(Record):
     title: str = Field(max_length=300)
     rationale: str = Field(max_length=20_000)
     edits: tuple[NewText, ...] = Field(max_length=1_000)
+
+
+class Request(Record):
+    """What a person wants changed in a proposal, in their words."""
+
+    proposal: str
+    reason: str
+    comments: tuple[LineComment, ...]
 
 
 class Nothing(Record):
@@ -103,12 +115,14 @@ class BoxedAgent:
     ) -> None:
         self._session.close()
 
-    def propose(self, seed: int, files: Mapping[str, str]) -> Offer | Nothing | Lost:
-        """One proposal for these texts; the same seed and texts ask for the same answer."""
+    def propose(self, seed: int, files: Mapping[str, str], request: Request | None = None) -> Offer | Nothing | Lost:
+        """One proposal for these texts, or one that answers a request; the same question asks for the same answer."""
         self._asked += 1
         self._session.renew()
-        message = {"id": self._asked, "body": {"type": "propose", "seed": seed, "files": dict(files)}}
-        self._session.send(json.dumps(message).encode() + b"\n")
+        body: dict[str, object] = {"type": "propose", "seed": seed, "files": dict(files)}
+        if request is not None:
+            body["request"] = request.model_dump(mode="json")
+        self._session.send(json.dumps({"id": self._asked, "body": body}).encode() + b"\n")
         match self._session.read_line(ANSWER_SECONDS, LINE_BYTES):
             case Line(data=data):
                 return self._parsed(data)

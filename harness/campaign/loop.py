@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer
+from harness.agent.boxed import BoxedAgent, Lost, Nothing, Offer, Request
 from harness.campaign.levels import compared, spent
 from harness.campaign.plan import Plan
 from harness.container import Limits, profile_for
@@ -62,6 +62,11 @@ class Campaign:
     def __post_init__(self) -> None:
         self.budget = self.plan.budget()
 
+    @property
+    def author(self) -> str:
+        """Who this campaign's proposals are by."""
+        return f"agent:{self.plan.name}"
+
     def run(self) -> str:
         """Spends the budget; gives the campaign's id. What is in the ledger when it dies is kept, and resumed."""
         work = self.work
@@ -73,6 +78,7 @@ class Campaign:
         deadline = None if self.plan.minutes is None else time.monotonic() + self.plan.minutes * 60
         why = "the budget is spent"  # also when it was killed between its last step and this word
         with self._agent(base, config, config.agent) as agent, self.lab.hands(self.plan.workers) as pool:
+            self._answer(agent, pool)
             while len(self.made) < self.plan.proposals and (deadline is None or time.monotonic() < deadline):
                 before = len(self.made)
                 self._generation(generation, agent, pool)
@@ -152,33 +158,73 @@ class Campaign:
         room = min(self.plan.generation, self.plan.proposals - len(self.made))
         for slot in range(room):
             offer = self._offer(agent, generation, slot, texts)
-            if offer is None:
-                continue
-            patch = from_overlay(
-                {edit.path: edit.content.encode("utf-8", "surrogatepass") for edit in offer.edits},
-                (),
-                lambda path: self.work.repo.read(commit, path),
-            )
-            yield propose(
-                self.work,
-                Draft(
-                    title=offer.title,
-                    rationale=offer.rationale,
-                    author=f"agent:{self.plan.name}",
-                    launcher=self.launcher,
-                    base=commit,
-                    parent=parent.id if parent else None,
-                    claims_gain=True,
-                    patch=patch,
-                ),
-            )
+            if offer is not None:
+                yield self._proposed(offer, commit, parent.id if parent else None, claims_gain=True)
 
-    def _offer(self, agent: BoxedAgent, generation: int, slot: int, texts: dict[str, str]) -> Offer | None:
+    def _proposed(self, offer: Offer, base: str, parent: str | None, *, claims_gain: bool) -> ProposalView:
+        patch = from_overlay(
+            {edit.path: edit.content.encode("utf-8", "surrogatepass") for edit in offer.edits},
+            (),
+            lambda path: self.work.repo.read(base, path),
+        )
+        return propose(
+            self.work,
+            Draft(
+                title=offer.title,
+                rationale=offer.rationale,
+                author=self.author,
+                launcher=self.launcher,
+                base=base,
+                parent=parent,
+                claims_gain=claims_gain,
+                patch=patch,
+            ),
+        )
+
+    def _revisions(self, agent: BoxedAgent, made: list[str]) -> Iterator[ProposalView]:
+        """An answer to each request for changes to a proposal of this agent's that has none yet.
+
+        It claims no gain, only that it is no worse; what it grows into is judged with its parent's change in it.
+        """
+        state = self.work.ledger.state
+        for view in tuple(state.proposals.values()):
+            if view.state != "changes" or view.candidate is None or view.proposal.author != self.author:
+                continue
+            if len(self.made) + len(made) >= self.plan.proposals or state.children(view.id):
+                continue
+            said = next(one for one in reversed(view.decisions) if one.decision == "request-changes")
+            request = Request(proposal=view.id, reason=said.reason, comments=said.comments)
+            offer = self._offer(agent, 0, int(view.id[1:]), self._texts(view.candidate.commit), request)
+            if offer is not None:
+                yield self._proposed(offer, view.candidate.commit, view.id, claims_gain=False)
+
+    def _answer(self, agent: BoxedAgent, pool: ThreadPoolExecutor) -> None:
+        """Requests for changes come first; their answers wait for a person and are no parent of a generation."""
+        names: list[str] = []
+
+        def accepted_ones() -> Iterator[str]:
+            for view in self._revisions(agent, names):
+                names.append(view.id)
+                if view.candidate is None:
+                    self._show(0, view)
+                else:
+                    yield view.id
+
+        for settled in run_many(self.work, self.lab, accepted_ones(), pool, level=self._level):
+            self._show(0, self.work.view(settled.event.id))
+        if names:
+            self.made += names
+            step = CampaignStepped(campaign=self.name, generation=0, proposals=tuple(names), accepted=None)
+            self.work.ledger.append(step, self.work.clock())
+
+    def _offer(
+        self, agent: BoxedAgent, generation: int, slot: int, texts: dict[str, str], request: Request | None = None
+    ) -> Offer | None:
         for attempt in range(ATTEMPTS):
             seed = int.from_bytes(
                 hashlib.blake2b(f"{self.plan.seed}\0{generation}\0{slot}\0{attempt}".encode(), digest_size=6).digest()
             )
-            match agent.propose(seed, texts):
+            match agent.propose(seed, texts, request):
                 case Offer() as offer:
                     mark = _fingerprint(texts | {edit.path: edit.content for edit in offer.edits})
                     if mark not in self.seen:
