@@ -135,3 +135,10 @@ def test_a_file_is_read_as_it_would_land(stage: Stage) -> None:
     stage.run(number)
     assert stage.desk().source(number, "src/pkg/a.py") == "value = 'new'\n"
     assert stage.desk().source(number, "src/pkg/none.py") is None
+
+
+def test_what_was_not_nominated_is_not_named(stage: Stage) -> None:
+    number, _ = stage.waiting()
+    sheet = stage.desk().sheet(number)
+    done = reviewed(sheet, Watch.of(sheet).saw(0), "screen")
+    assert (done.nominated, done.seen, done.first_verdict) == ("", 1, None)
