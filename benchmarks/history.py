@@ -21,7 +21,8 @@ from harness.errors import RefusedError, UsageError
 from harness.records import Replayed
 from harness.repo import Repo, matches
 from harness.target import StateDir, TargetConfig
-from harness.trial.lab import Lab, Question
+from harness.trial.lab import Lab
+from harness.trial.question import Question
 from harness.trial.tests import judge, run_tests, unusable
 from harness.trial.verdict import conclude
 

@@ -25,9 +25,10 @@ from harness.errors import UsageError
 from harness.repo import Repo
 from harness.target import SandboxSection, StateDir, TargetConfig, TargetSection, discover
 from harness.trial.inputs import TrialInputs
-from harness.trial.lab import Lab, Question
+from harness.trial.lab import Lab
 from harness.trial.lanes import OracleBase, agreeing, ask_oracle, judge_lanes, oracle_base
 from harness.trial.oracle import OracleRun
+from harness.trial.question import Question
 from harness.trial.shipping import shipment
 from harness.trial.tests import TestRun, run_tests
 from harness.trial.workshop import Workshop

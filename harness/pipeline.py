@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from pydantic import TypeAdapter
 
@@ -35,10 +35,13 @@ from harness.records import (
 )
 from harness.repo import Conflict, Merged
 from harness.text import visible, visible_line
-from harness.trial.lab import NOT_RUN, Examined, Lab, Question
-from harness.trial.metrics import tie_breakers
+from harness.trial.question import NOT_RUN, Examined, Question
 from harness.trial.verdict import conclude as judge
+from harness.trial.verdict import tie_breakers
 from harness.workspace import Rules, Workspace
+
+if TYPE_CHECKING:  # half of what a start takes, and only a run needs it
+    from harness.trial.lab import Lab
 
 RUNNABLE = (
     "accepted",
@@ -120,7 +123,7 @@ def resume(work: Workspace) -> tuple[ProposalView, ...]:
     )
 
 
-def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Settled:
+def run(work: Workspace, lab: "Lab", proposal: str, *, again: bool = False) -> Settled:
     """Tests and measures one proposal on the protected ref's tip; a known result is not paid for twice."""
     prepared = prepare(work, proposal, again=again)
     if isinstance(prepared, Settled):
@@ -130,7 +133,7 @@ def run(work: Workspace, lab: Lab, proposal: str, *, again: bool = False) -> Set
 
 def run_many(
     work: Workspace,
-    lab: Lab,
+    lab: "Lab",
     proposals: Iterable[str],
     pool: Executor,
     *,
@@ -191,7 +194,7 @@ def prepare(work: Workspace, proposal: str, *, again: bool = False, level: Level
             assert_never(made)
 
 
-def execute(lab: Lab, prepared: Prepared) -> Executed:
+def execute(lab: "Lab", prepared: Prepared) -> Executed:
     """Asks the sandbox; touches neither ledger nor repository state, so several may go on at once."""
     if blocked(prepared.findings):
         return Executed(prepared, Examined.untested())

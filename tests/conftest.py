@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from harness.container import Engine, ImageRef, ensure_sandbox_image
+
+settings.register_profile("holdpoint", deadline=None)  # nothing here is judged by a clock
+settings.load_profile("holdpoint")
 
 
 @pytest.fixture(scope="module")

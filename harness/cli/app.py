@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -65,5 +66,15 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _nothing() -> None:
-    """The global options are taken out of the arguments before the commands see them."""
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"holdpoint {__version__}")
+        raise typer.Exit
+
+
+def _nothing(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The other global options are taken out of the arguments before the commands see them."""

@@ -15,8 +15,8 @@ from harness.stats.flip import Floats, e_path
 from harness.stats.paired import Plan
 from harness.stats.planning import POWER, pairs_needed, smallest_effect, spread
 from harness.target import MetricEntry, TargetConfig
-from harness.trial.lab import Question
 from harness.trial.noisy import Series, plan_for
+from harness.trial.question import Question
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 SEED = 20_261_126  # of the simulation, so that the same pairs say the same

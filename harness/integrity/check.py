@@ -19,7 +19,8 @@ from harness.policy import blocked, check, imported_names, load_policy, open_ins
 from harness.repo import Repo
 from harness.scratch import Scratch
 from harness.target import StateDir, TargetConfig, parse_config
-from harness.trial.lab import Examined, Lab, Question
+from harness.trial.lab import Lab
+from harness.trial.question import Examined, Question
 from harness.trial.verdict import conclude
 
 DEFENCES: Final = frozenset({"oracle"})  # of those that a corpus speaks of, what the lab runs

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -22,7 +22,6 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.container import (
-    Artifact,
     Engine,
     ImageRef,
     check_lock,
@@ -32,7 +31,7 @@ from harness.container import (
 )
 from harness.container.images import remove_images, too_many_judges
 from harness.errors import EnvironmentFault, RefusedError, UsageError
-from harness.records import Alarm, Effect, Replayed, TestsResult, TrialRecord, canonical_json, sha256
+from harness.records import Alarm, Effect, canonical_json, sha256
 from harness.repo import Repo, matches
 from harness.scratch import write_whole
 from harness.target import BenchEntry, MetricEntry, StateDir, TargetConfig
@@ -42,6 +41,7 @@ from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
 from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all, measure_noise
 from harness.trial.noisy import Series
+from harness.trial.question import NOT_RUN, Examined, Question
 from harness.trial.replay.panel import Material
 from harness.trial.replay.recorder import Recorder
 from harness.trial.replay.replay import replay
@@ -50,54 +50,8 @@ from harness.trial.shipping import shipment
 from harness.trial.tests import TestRun, run_tests, unusable
 from harness.trial.workshop import Workshop
 
-NOT_RUN: Final = TestsResult(expected=0, passed=0, run=False)
 PLAIN: Final = ("100644", "100755")
 Kept = TypeVar("Kept", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked: does this merge hold on this base, and, if it claims a gain, is it there?
-
-    With a `parent`, a claimed gain is one over the parent, which itself passed on the base. With a claim the metrics
-    come first, and tests are not run for what did not gain: it has failed already. `earlier` are the pairs that an
-    earlier run of the same question has measured, the last of `attempt` runs. A win is declared at `level`.
-    `declares` names functions that are meant to answer otherwise.
-    """
-
-    base: str
-    merge: str
-    parent: str | None
-    config: TargetConfig
-    claims_gain: bool
-    earlier: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    declares: tuple[str, ...] = ()
-    level: float = 0.05
-    attempt: int = 0
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What the sandbox showed; `faults` are sentences about what kept the harness from finishing."""
-
-    tests: TestsResult
-    effects: tuple[Effect, ...] = ()
-    alarms: tuple[Alarm, ...] = ()
-    trials: tuple[TrialRecord, ...] = ()
-    blobs: tuple[bytes, ...] = ()
-    log: bytes = b""
-    differences: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    coins: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    image: str = ""
-    profile: str = ""
-    artifacts: tuple[Artifact, ...] = ()
-    replay: Replayed | None = None
-
-    @classmethod
-    def untested(cls) -> "Examined":
-        """Nothing was asked of the sandbox: a blocking finding decided already."""
-        return cls(tests=NOT_RUN)
 
 
 @dataclass(frozen=True)

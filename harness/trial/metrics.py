@@ -63,11 +63,6 @@ class Measured(Record):
     coins: tuple[str, ...] = ()
 
 
-def tie_breakers(metrics: tuple[MetricEntry, ...]) -> frozenset[str]:
-    """The metrics that only break ties of others: shown, not judged."""
-    return frozenset(metric.then for metric in metrics if metric.then)
-
-
 def exact_baseline(runner: BenchRunner, files: Mapping[str, bytes], seed: int = 0) -> BenchResult:
     """The base measured twice; `broken` says so when the two differ, and then no exact metric can be decided."""
     first = runner.measure(files, arm="baseline", seed=seed)

@@ -5,8 +5,14 @@ there.
 from typing import Final
 
 from harness.records import Effect, Finding, TestsResult, VerdictWord
+from harness.target import MetricEntry
 
 SESSION: Final = "session: "  # what is listed among the failed tests and is none
+
+
+def tie_breakers(metrics: tuple[MetricEntry, ...]) -> frozenset[str]:
+    """The metrics that only break ties of others: shown, not judged."""
+    return frozenset(metric.then for metric in metrics if metric.then)
 
 
 def conclude(

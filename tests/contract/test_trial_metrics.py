@@ -10,8 +10,9 @@ from harness.repo import matches
 from harness.target import BenchEntry, MetricEntry, SandboxSection, TargetConfig, TargetSection
 from harness.trial.bench import BenchResult, BenchRunner
 from harness.trial.inputs import TrialInputs, scope_links
-from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all, tie_breakers
+from harness.trial.metrics import BenchArms, Measured, Terms, exact_baseline, measure_all
 from harness.trial.script import NoRows, Rows, Script, run_script
+from harness.trial.verdict import tie_breakers
 
 pytestmark = pytest.mark.engine
 

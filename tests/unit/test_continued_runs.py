@@ -22,7 +22,7 @@ from harness.pipeline import Draft, Settled, propose, run_many
 from harness.records import Arm, TestsResult, canonical_json, sha256
 from harness.stats.campaign import ELond
 from harness.tidy import reachable
-from harness.trial.lab import Examined, Question
+from harness.trial.question import Examined, Question
 from harness.trial.noisy import Conditions, compare_noisy
 from harness.trial.script import Rows
 from harness.workspace import Workspace
