@@ -1,6 +1,8 @@
 """The import rules of README.md's layout: who may import whom, and which module owns which library."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -119,8 +121,6 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_guest_code_imports_only_the_standard_library_and_pytest() -> None:
-    import sys
-
     files = sorted((ROOT / "sandbox" / "guest").glob("*.py"))
     siblings = {path.stem for path in files}
     for path in files:
@@ -149,3 +149,13 @@ def test_the_data_folders_hold_no_harness_code() -> None:
             if "examples" in path.parts:
                 continue
             assert not [found for found, _ in imports_of(path) if found.split(".")[0] == "harness"], path
+
+
+HEAVY = {"docker", "requests", "numpy", "libcst", "hypothesis", "textual", "matplotlib"}
+
+
+@pytest.mark.parametrize("command", ["look", "decide", "merge", "verify", "history", "propose", "reviewer", "bypass"])
+def test_a_command_that_runs_nothing_starts_without_what_runs_need(command: str) -> None:
+    code = f"import sys, harness.cli.{command}, harness.cli.documents; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []

@@ -26,7 +26,7 @@ from harness.records import (
     TestsResult,
 )
 from harness.report import CampaignReport
-from harness.stats.planning import Needed
+from harness.stats.needed import Needed
 
 
 class Document(Record):

@@ -5,10 +5,12 @@ A probe whose control does not fire proves nothing, whatever the attack did: a m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from harness.doctor.bench import Bench
 from harness.records import Record
+
+if TYPE_CHECKING:  # the engine's client: every command reads this file for its documents
+    from harness.doctor.bench import Bench
 
 Group = Literal["resource", "network", "kernel", "lifetime", "artifacts", "reviewer", "git"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
@@ -33,7 +35,7 @@ class Unclear(Record):
 
 
 Outcome = Fired | Blocked | Unclear
-Act = Callable[[Bench], Outcome]
+Act = Callable[["Bench"], Outcome]
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from harness.records import Record
 from harness.stats.flip import Floats, e_path
+from harness.stats.needed import Needed
 from harness.stats.paired import Plan
 
 POWER: Final = 0.8
 _LADDER: Final = tuple(0.0025 * 1.25**step for step in range(40))  # 0.25 % to beyond 1,000 %
 _MAD: Final = 0.6745
-
-
-class Needed(Record):
-    """One effect on one kind of noise: the share of comparisons won within the limit of pairs, and the pairs they use.
-
-    `pairs` is how many win four times of five, None when the limit does not; `mean_pairs` includes those that lose.
-    """
-
-    effect: float
-    power: float
-    pairs: int | None
-    mean_pairs: float
 
 
 def spread(noise: Floats) -> float:
