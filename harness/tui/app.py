@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, ClassVar
 
 from textual import events
@@ -37,6 +37,8 @@ _NO_COLOR = NoColor()
 _MOST_HISTORY = 500
 _WARM_AFTER = 0.3  # seconds
 _TURN = 0.0005  # seconds
+_PAUSE = 0.003  # seconds; the work beside the screen takes a quarter of the time
+_AFTER_KEY = 0.04  # seconds
 _REST = 2.0  # seconds without a key after which the person is taken to read
 _SELDOM = 100_000  # younger collections to a full one: walking every object would hold up a key by 150 ms
 
@@ -70,7 +72,8 @@ class ReviewApp(Deciding):
         self._first = proposal
         self._keys = dict(keys or {})
         self._viewed: set[str] = set()
-        self._typed = 0.0
+        self._pressed = 0.0
+        self._littered = False
         self._texts: dict[tuple[str, str], tuple[str, ...] | None] = {}
 
     @property
@@ -97,7 +100,7 @@ class ReviewApp(Deciding):
     async def on_event(self, event: events.Event) -> None:
         """Takes note of what is typed before anything is done about it."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self._typed = monotonic()
+            self._pressed, self._littered = monotonic(), True
             self.guard.arrived(event)
         await super().on_event(event)
 
@@ -125,8 +128,8 @@ class ReviewApp(Deciding):
 
     def _tidy(self) -> None:
         """Collects cyclic garbage while nobody types, and once after each key at most."""
-        if self._typed and monotonic() - self._typed > _REST:
-            self._typed = 0.0
+        if self._littered and monotonic() - self._pressed > _REST:
+            self._littered = False
             gc.collect()
 
     def _queue(self) -> tuple[QueueRow, ...]:
@@ -142,8 +145,15 @@ class ReviewApp(Deciding):
             case Fault() as fault:
                 self.note(outcome_rows(fault))
             case ReviewSheet() as sheet:
-                hands = Hands(self.decide, self.when_settled, partial(self._source, proposal), self.note, self._viewed)
+                source = partial(self._source, proposal)
+                hands = Hands(self.decide, self.when_settled, source, self.note, self._viewed, self._rest)
                 self.go(ReviewScreen(self.guard, sheet, hands))
+
+    def _rest(self) -> None:
+        """Called between two pieces of the work beside the screen: keys go first, and so does what they draw."""
+        sleep(_PAUSE)
+        while monotonic() - self._pressed < _AFTER_KEY and self.is_running:
+            sleep(_PAUSE)
 
     def _source(self, proposal: str, path: str) -> Sequence[str] | None:
         """A file's lines after the merge; it is read once for each proposal, from whatever thread asks first."""

@@ -1,9 +1,8 @@
 """Syntax colours for the lines of a difference: whole files are lexed where they are known, else single hunks."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from time import sleep
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,16 +17,21 @@ _LANGUAGES = {
     "py": "python", "pyi": "python", "toml": "toml", "json": "json", "md": "markdown", "yml": "yaml",
     "yaml": "yaml", "sh": "bash", "cfg": "ini", "ini": "ini",
 }  # fmt: skip
-_PAUSE = 0.003  # seconds; the work beside the screen takes a quarter of the time, keys the rest
 _CHUNK = 20  # lines lexed together where only a hunk is known: small enough for one frame
 _LONG = 600  # a longer line is shown without syntax colours, so that no lexer works on it
 _ODD = re.compile(r"([^\x00-\x7f]+|<U\+[0-9A-F]{4,6}>)")
 
 
-def highlighted(lines: Sequence[str], path: str, palette: Palette, *, pause: float = 0.0) -> list[Coloured]:
+def no_rest() -> None:
+    """For who waits for the colours."""
+
+
+def highlighted(
+    lines: Sequence[str], path: str, palette: Palette, rest: Callable[[], None] = no_rest
+) -> list[Coloured]:
     """Printable lines in syntax colours, each with its odd characters set apart; plain where no lexer fits.
 
-    With `pause` (seconds) it lets others run now and then, where it works beside the screen.
+    `rest` is called every few lines, so that others can run where it works beside the screen.
     """
     language = _LANGUAGES.get(path.rpartition(".")[2].lower(), "")
     lexed: list[list[Segment]] = [[]]
@@ -38,8 +42,8 @@ def highlighted(lines: Sequence[str], path: str, palette: Palette, *, pause: flo
             for number, piece in enumerate(text.split("\n")):
                 if number:
                     lexed.append([])
-                    if pause and len(lexed) % 4 == 0:
-                        sleep(pause)
+                    if len(lexed) % 4 == 0:
+                        rest()
                 last = lexed[-1]
                 if last and piece and last[-1].style is style:  # fewer runs of text are faster all the way down
                     last[-1] = Segment(last[-1].text + piece, style)
@@ -94,7 +98,9 @@ def lex_chunk(diff: Diff, index: int, palette: Palette) -> dict[int, Coloured]:
     return found
 
 
-def lex_file(diff: Diff, file: Span, text: Sequence[str], palette: Palette) -> dict[int, Coloured]:
+def lex_file(
+    diff: Diff, file: Span, text: Sequence[str], palette: Palette, rest: Callable[[], None] = no_rest
+) -> dict[int, Coloured]:
     """The lines of one file's hunks, lexed within both whole images, so that a string over many lines keeps its colour.
 
     The old image is the new one with the difference undone. Where they do not fit together, nothing is said.
@@ -102,14 +108,14 @@ def lex_file(diff: Diff, file: Span, text: Sequence[str], palette: Palette) -> d
     lines = diff.lines[file.start : file.end]
     if any(line.new is not None and not _is(text, line.new, line.text) for line in lines):
         return {}
-    made = highlighted([printable(line) for line in text], file.path, palette, pause=_PAUSE)
+    made = highlighted([printable(line) for line in text], file.path, palette, rest)
     found = {
         number: made[line.new - 1]
         for number, line in enumerate(lines, file.start)
         if line.new is not None and line.new <= len(made)
     }
     old = _undone(diff, file, text)
-    before = highlighted([printable(line) for line in old], file.path, palette, pause=_PAUSE)
+    before = highlighted([printable(line) for line in old], file.path, palette, rest)
     for number, line in enumerate(lines, file.start):
         if line.kind == "removed" and line.old is not None and _is(old, line.old, line.text):
             found[number] = before[line.old - 1]

@@ -1,7 +1,7 @@
 """The review screen: one proposal's evidence and diff, and keys that lead to a decision; it takes none itself."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import ClassVar
@@ -15,7 +15,7 @@ from textual.message import Message
 
 from harness.patch.hunks import Diff, file_keys, read_diff
 from harness.records import ReviewSheet
-from harness.tui.colours import lex_file
+from harness.tui.colours import Coloured, lex_file
 from harness.tui.diffview import DiffView
 from harness.tui.evidence import Reading, evidence_rows
 from harness.tui.fields import SearchField
@@ -34,7 +34,8 @@ WIDE = 140  # columns from which file list, diff and evidence stand side by side
 @dataclass(frozen=True)
 class Hands:
     """What the screen asks the application for. `settled` runs an act once the key was surely meant for the screen;
-    `viewed` are digests of the files that were marked as viewed: another content has another one.
+    `viewed` are digests of the files that were marked as viewed: another content has another one. `rest` waits while
+    the person types, for work beside the screen.
     """
 
     decide: Callable[["ReviewScreen", DecisionKey], None]
@@ -42,6 +43,7 @@ class Hands:
     source: Callable[[str], Sequence[str] | None]
     note: Callable[[Sequence[Row]], None]
     viewed: set[str]
+    rest: Callable[[], None]
 
 
 class FileList(LinesView):
@@ -103,6 +105,7 @@ class ReviewScreen(Moving, Judging):
         self._rationale = False
         self._listed: tuple[int, frozenset[int]] = (-1, frozenset())
         self._lexed: set[int] = set()
+        self._lexing = False
 
     def compose(self) -> ComposeResult:
         """Head, then files, diff and evidence, then search, status and keys."""
@@ -161,24 +164,35 @@ class ReviewScreen(Moving, Judging):
         self.call_after_refresh(self._lex)
 
     def _lex(self) -> None:
-        """Lexes the current file whole, beside the screen; the port is asked here, on the main thread."""
-        shown, file, palette = self.view.diff, self.view.file, palette_of(self.app)
-        if file in self._lexed or not shown.files:
+        """Lexes the current file whole, then those beside it, beside the screen, one at a time.
+
+        The port is asked here, on the main thread.
+        """
+        shown, here, palette = self.view.diff, self.view.file, palette_of(self.app)
+        wanted = (file for file in (here, here + 1, here - 1) if 0 <= file < len(shown.files))
+        file = next((file for file in wanted if file not in self._lexed), None)
+        if file is None or self._lexing:
             return
         self._lexed.add(file)
         span = shown.files[file]
         text = self.hands.source(span.path)
         if text is None:
+            self._lex()
             return
-
-        app, view = self.app, self.view
+        self._lexing = True
 
         def work() -> None:
-            found = lex_file(shown, span, text, palette)
+            found = lex_file(shown, span, text, palette, self.hands.rest)
             with contextlib.suppress(RuntimeError):  # the person has left meanwhile
-                app.call_from_thread(view.take_colours, shown, found)
+                self.app.call_from_thread(self._coloured, shown, found)
 
         self.run_worker(work, thread=True, group="colours")
+
+    def _coloured(self, shown: Diff, found: Mapping[int, Coloured]) -> None:
+        self._lexing = False
+        if self.is_attached:
+            self.view.take_colours(shown, found)
+            self._lex()
 
     def show_all(self) -> None:
         """Draws everything around the diff anew."""

@@ -25,6 +25,7 @@ def _clean_style(style: Style) -> Style:
     return bare + Style.from_meta(kept) if kept else bare
 
 
+@lru_cache(maxsize=4096)
 def _is_clean(style: Style | None) -> bool:
     return style is None or (style.link is None and not any(key.startswith("@") for key in style.meta))
 
