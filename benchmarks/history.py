@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,7 +83,9 @@ class History:
             if not any(path.endswith(".py") for path in brought):
                 continue
             count += 1
-            yield {"commit": commit[:10], **self.asked(files, config, commit, brought)}
+            began = time.monotonic()
+            row = {"commit": commit[:10], **self.asked(files, config, commit, brought)}
+            yield {**row, "seconds": round(time.monotonic() - began, 1)}
 
     def files(self, commit: str) -> dict[str, bytes]:
         read = self.history.read_matching(commit, ("**",))
@@ -140,7 +143,8 @@ def summary(name: str, rows: list[dict[str, Any]]) -> str:
         f"{name}: {len(rows)} source-changing commits, {len(asked)} with a base whose tests pass; "
         f"{same} verdicts equal the native one ({failed} of them fail); "
         f"{sum(bool(row['differing']) for row in asked)} with replay differences, "
-        f"{sum(bool(row['alarms']) for row in asked)} with alarms"
+        f"{sum(bool(row['alarms']) for row in asked)} with alarms; "
+        f"{sum(row['seconds'] for row in rows) / max(1, len(rows)):.0f} s a commit"
     )
 
 

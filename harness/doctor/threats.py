@@ -96,7 +96,8 @@ THREATS: Final[tuple[Threat, ...]] = (
         threat="a candidate forges a benchmark",
         protection="a `[[bench]]` judge runs in a container that never sees the candidate; it counts and compares by "
         "itself, and what the candidate made runs in a third container that sees inputs and no expected values. A win "
-        "is measured twice; time, cpu and memory of a bench are the host's clock and the kernel's account",
+        "is measured twice; time, cpu and memory of a bench are the host's clock and the kernel's account. Inputs come "
+        "from a fresh seed for each pair; where only costs are measured, answers are compared with the base's",
         residual="a plain `run = …` metric of kind time, cpu or memory still runs in the candidate's process: a claim, "
         "with the alarm *read inside*; work between a bench's questions shows in cpu only",
     ),

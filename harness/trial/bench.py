@@ -6,6 +6,7 @@ Candidate and scratch are fresh for each candidate. The host only carries messag
 id and time.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +30,9 @@ _GRACE: Final = (
 class BenchResult(Record):
     """One measurement: value by metric and task; `stopped` and `broken` say why it is not whole, else empty.
 
-    `outside` are the candidate's costs as the host read them, by kind of metric.
+    `outside` are the candidate's costs as the host read them, by kind of metric. `said` is all that the candidate was
+    asked and what came back, in order, each as a digest, where the benchmark has costs only: these are comparable
+    only while the work is the same. With another metric it is the judge that says what an answer is worth.
     """
 
     values: Mapping[str, Mapping[str, float]]
@@ -41,6 +44,7 @@ class BenchResult(Record):
     trials: tuple[TrialRecord, ...] = ()
     blobs: tuple[bytes, ...] = ()
     outside: Mapping[str, float] = {}
+    said: tuple[tuple[str, str], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -65,6 +69,7 @@ class BenchRunner:
         mine = [metric for metric in inputs.config.metrics if metric.bench == bench.name]
         self.exact = frozenset(metric.name for metric in mine if metric.exact)
         self._metered = any(metric.kind in COSTS and not metric.exact for metric in mine)
+        self._costs_only = self._metered and all(metric.kind in COSTS for metric in mine)
         self._engine = engine
         self._inputs = inputs
         self._bench = bench
@@ -136,6 +141,7 @@ class BenchRunner:
             trials=tuple(trial_record(arm, "metric", self._specs["candidate"], one, report) for one in ended),
             blobs=(report, *(one.stderr for one in ended)),
             outside=outside,
+            said=tuple(dialogue.said) if self._costs_only else (),
         )
 
     def _partners(self, files: Mapping[str, bytes]) -> dict[str, Partner]:
@@ -180,6 +186,7 @@ class _Dialogue:
         self.values: dict[str, dict[str, float]] = {}
         self.stopped = ""
         self.gone: list[str] = []
+        self.said: list[tuple[str, str]] = []
         self.asked = 0
         self._deadline = deadline
         self._count = 0
@@ -226,6 +233,8 @@ class _Dialogue:
     def _carry(self, to: str, number: int, body: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
         answer = self.partners[to].ask(number, body, self._left())
+        if to == "candidate":
+            self.said.append((_digest(body), _digest(answer.model_dump(mode="json"))))
         match answer:
             case Answer(body=reply):
                 return {"type": "reply", "from": to, "id": number, "body": reply}
@@ -240,6 +249,10 @@ class _Dialogue:
         if not number or task in tasks or self._count > _MOST_RESULTS:
             raise BenchBrokenError(f"the benchmark's judge reported {metric} of {task} twice, or no number")
         tasks[task] = float(value)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(canonical_json(value), digest_size=12).hexdigest()
 
 
 def _module_roots(files: Mapping[str, bytes], module: str) -> list[str]:

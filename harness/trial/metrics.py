@@ -4,7 +4,7 @@ The error rate of a win is shared: each of k noisy objectives gets alpha/k. Guar
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.container import Engine
@@ -13,7 +13,7 @@ from harness.target import MetricEntry
 from harness.trial.bench import COSTS, BenchResult, BenchRunner
 from harness.trial.exact import exact_effects, same_values, undecided
 from harness.trial.inputs import TrialInputs
-from harness.trial.noisy import Conditions, Series, compare_noisy, compare_pass_fail, record_noise
+from harness.trial.noisy import Conditions, RunArm, Series, compare_noisy, compare_pass_fail, record_noise
 from harness.trial.script import NoRows, Rows, Script, run_script
 
 NOT_DETERMINISTIC = "not deterministic"
@@ -141,17 +141,17 @@ class _BenchSource:
         self._arms = arms
         self._seed = seed
 
-    def result(self, arm: Arm, beat: Mapping[str, float] | None = None) -> BenchResult:
+    def result(self, arm: Arm, beat: Mapping[str, float] | None = None, seed: int | None = None) -> BenchResult:
         files = self._arms.baseline_files if arm == "baseline" else self._arms.candidate_files
-        return self._arms.runner.measure(files, arm=arm, seed=self._seed, beat=beat)
+        return self._arms.runner.measure(files, arm=arm, seed=self._seed if seed is None else seed, beat=beat)
 
-    def rows(self, arm: Arm) -> Rows | NoRows:
-        result = self.result(arm)
+    def rows(self, arm: Arm, seed: int | None = None) -> Rows | NoRows:
+        result = self.result(arm, seed=seed)
         trial = result.trials[-1] if result.trials else None
         if not result.whole:
             return NoRows(why=result.broken or result.stopped, trial=trial, blobs=result.blobs)
         values = {m: {task: {"": value} for task, value in tasks.items()} for m, tasks in result.values.items()}
-        return Rows(values=values, outside=result.outside, trial=trial, blobs=result.blobs)
+        return Rows(values=values, outside=result.outside, trial=trial, blobs=result.blobs, said=result.said)
 
 
 class _ScriptSource:
@@ -168,7 +168,8 @@ class _ScriptSource:
             "candidate": inputs.read(inputs.merge_commit, source),
         }
 
-    def rows(self, arm: Arm) -> Rows | NoRows:
+    def rows(self, arm: Arm, seed: int | None = None) -> Rows | NoRows:
+        """What the script printed; its inputs are its own, whatever the seed."""
         rows = run_script(self._engine, self._inputs, self._script, arm, self._files[arm])
         if isinstance(rows, Rows):
             self.printed.update(rows.values)
@@ -226,9 +227,7 @@ def _exact(
     )
 
 
-def _noisy(
-    metrics: tuple[MetricEntry, ...], run: Callable[[Arm], Rows | NoRows], alpha: float, terms: Terms
-) -> Measured:
+def _noisy(metrics: tuple[MetricEntry, ...], run: RunArm, alpha: float, terms: Terms) -> Measured:
     """Pairs for what varies, tasks for what passes or fails; each with a secret of its own."""
     parts = []
     rest = _chosen(metrics, exact=False)

@@ -1,9 +1,11 @@
 """Noisy metrics compared by pairs: fresh runs of both arms back to back, in an order that a secret coin
 decides.
 
-A baseline run is never used twice. The log holds the secret, the orders and the differences, so that the
-coins can be checked afterwards. There is no warm-up: every run is a fresh container, and the coin decides which arm
-meets the machine as it is just then. The statistics are in `harness.stats`.
+A baseline run is never used twice. Both runs of a pair get inputs from one fresh seed, and where costs are read outside
+the candidate has to give the base's answers: less work is no gain when it is other work. The log holds the secret, the
+orders, the seeds and the differences, so that the coins can be checked afterwards. There is no warm-up: every run is a
+fresh container, and the coin decides which arm meets the machine as it is just then. The statistics are in
+`harness.stats`.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ from harness.trial.script import WHOLE, NoRows, Rows
 
 LOGARITHMIC: Final = frozenset({"time", "cpu", "memory"})
 
-RunArm = Callable[[Arm], Rows | NoRows]
+RunArm = Callable[[Arm, int], Rows | NoRows]  # an arm, and the seed of its inputs
 Tasks = Mapping[str, float]
 
 
@@ -53,6 +55,7 @@ class Series:
     levels: dict[str, dict[Arm, list[float]]] = field(default_factory=dict)
     log: list[dict[str, object]] = field(default_factory=list)
     coins: str = ""
+    varying: bool = False  # the base does not give the same answers twice
 
 
 class PairFailedError(Exception):
@@ -66,6 +69,11 @@ class PairFailedError(Exception):
 def coin(secret: bytes, pair: int) -> bool:
     """Whether the baseline runs first in this pair; unpredictable without the secret, checkable with it."""
     return bool(hashlib.blake2b(pair.to_bytes(8, "big"), key=secret, digest_size=1).digest()[0] & 1)
+
+
+def fresh_seed(secret: bytes, pair: int) -> int:
+    """The seed of a pair's inputs: nobody can prepare for it, and with the secret it can be checked."""
+    return int.from_bytes(hashlib.blake2b(pair.to_bytes(8, "big"), key=secret, digest_size=4, person=b"seed").digest())
 
 
 def compare_noisy(metrics: tuple[MetricEntry, ...], run: RunArm, conditions: Conditions) -> Series:
@@ -116,7 +124,8 @@ def compare_pass_fail(metrics: tuple[MetricEntry, ...], run: RunArm, conditions:
     plans = {metric.name: plan_for(metric, alpha) for metric in metrics}
     pairs: list[dict[Arm, Rows]] = []
     try:
-        pairs += [_pair_in_order(series, run, first), _pair_in_order(series, run, not first)]
+        seed = fresh_seed(conditions.secret, 0)  # the same tasks in both orders
+        pairs += [_pair_in_order(series, run, one, seed) for one in (first, not first)]
         results = {}
         for metric in metrics:
             d = _averaged(metric, pairs, conditions.secret)
@@ -158,21 +167,39 @@ def plan_for(metric: MetricEntry, alpha: float) -> Plan:
 
 
 def _pair(series: Series, run: RunArm, secret: bytes, number: int) -> dict[Arm, Rows]:
-    return _pair_in_order(series, run, coin(secret, number))
+    return _pair_in_order(series, run, coin(secret, number), fresh_seed(secret, number))
 
 
-def _pair_in_order(series: Series, run: RunArm, baseline_first: bool) -> dict[Arm, Rows]:
+def _pair_in_order(series: Series, run: RunArm, baseline_first: bool, seed: int) -> dict[Arm, Rows]:
     order: tuple[Arm, Arm] = ("baseline", "candidate") if baseline_first else ("candidate", "baseline")
     pair: dict[Arm, Rows] = {}
     for arm in order:
-        rows = run(arm)
-        series.trials += [rows.trial] if rows.trial else []
-        series.blobs += rows.blobs
-        if isinstance(rows, NoRows):
-            raise PairFailedError(arm, rows.why)
-        pair[arm] = rows
-    series.log.append({"first": order[0]})
+        pair[arm] = _run(series, run, arm, seed)
+    series.log.append({"first": order[0], "seed": seed})
+    at = _unlike(pair["baseline"], pair["candidate"])
+    if at is not None and not series.varying:
+        if _unlike(pair["baseline"], _run(series, run, "baseline", seed)) is None:
+            raise PairFailedError("candidate", f"question {at + 1} is answered otherwise than by the base")
+        series.varying = True
+        detail = "the base itself answers otherwise from run to run: the work of the arms was not compared"
+        series.alarms.append(Alarm(kind="answers vary", detail=detail))
     return pair
+
+
+def _run(series: Series, run: RunArm, arm: Arm, seed: int) -> Rows:
+    rows = run(arm, seed)
+    series.trials += [rows.trial] if rows.trial else []
+    series.blobs += rows.blobs
+    if isinstance(rows, NoRows):
+        raise PairFailedError(arm, rows.why)
+    return rows
+
+
+def _unlike(one: Rows, other: Rows) -> int | None:
+    """The first question where two runs differ, in what was asked or answered; None when they are alike."""
+    ours, theirs = one.said, other.said
+    at = next((at for at, (mine, yours) in enumerate(zip(ours, theirs, strict=False)) if mine != yours), None)
+    return min(len(ours), len(theirs)) if at is None and len(ours) != len(theirs) else at
 
 
 def _tasks(metric: MetricEntry, arm: Arm, rows: Rows) -> Tasks:

@@ -19,10 +19,14 @@ _MOST_ROWS: Final = 100_000
 
 
 class Rows(Record):
-    """One run of one arm: value by metric, task and seed; `outside` are costs that the host read, by kind of metric."""
+    """One run of one arm: value by metric, task and seed; `outside` are costs that the host read, by kind of metric.
+
+    `said` are the digests of what a benchmark's candidate was asked and answered, where its costs were read.
+    """
 
     values: Mapping[str, Mapping[str, Mapping[str, float]]]
     outside: Mapping[str, float] = {}
+    said: tuple[tuple[str, str], ...] = ()
     trial: TrialRecord | None = None
     blobs: tuple[bytes, ...] = ()
 

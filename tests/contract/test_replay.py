@@ -23,6 +23,9 @@ from harness.trial.workshop import Workshop
 pytestmark = pytest.mark.engine
 
 SOURCE = """\
+import random
+
+
 class Stock:
     def __init__(self, start):
         self._left = dict(start)
@@ -60,10 +63,14 @@ def host(name):
 
 def title(name):
     return name.title()
+
+
+def drawn(name):
+    return random.random() < 0.5
 """
 TESTS = """\
 import pytest
-from shop import Stock, host, label, number, price, tax, title
+from shop import Stock, drawn, host, label, number, price, tax, title
 
 def test_stock():
     stock = Stock({"a": 5, "b": 2})
@@ -91,6 +98,9 @@ def test_host():
 
 def test_title():
     assert title("the end") == "The End"
+
+def test_drawn():
+    assert drawn("a") in (True, False)
 """
 TRICKS = {
     # right on what the tests ask
@@ -118,10 +128,12 @@ class Bench:
     inputs: TrialInputs
     material: Material
 
-    def told(self, source: str, declared: tuple[str, ...] = ()) -> tuple[Replayed, tuple[Alarm, ...]]:
+    def told(
+        self, source: str, declared: tuple[str, ...] = (), more: Mapping[str, bytes] | None = None
+    ) -> tuple[Replayed, tuple[Alarm, ...]]:
         trees: Mapping[str, Mapping[str, bytes]] = {
             "base": BASE,
-            "merge": {**BASE, "src/shop/__init__.py": source.encode()},
+            "merge": {**BASE, "src/shop/__init__.py": source.encode(), **(more or {})},
         }
         read = lambda commit, patterns: {p: d for p, d in trees[commit].items() if matches(p, patterns)}  # noqa: E731
         return replay(self.shop, replace(self.inputs, read=read), self.material, declared)
@@ -147,7 +159,7 @@ def bench(engine: Engine) -> Iterator[Bench]:
     with Workshop(engine, inputs, shipment(inputs)) as shop:
         recorder = Recorder()
         base = oracle_base(shop, inputs, run_tests(engine, inputs, "baseline"), recorder)
-        assert len(base.outcomes) == 7, base.why
+        assert len(base.outcomes) == 8, base.why
         yield Bench(shop, inputs, Material(recorder.recording(), base.shapes))
 
 
@@ -157,8 +169,11 @@ def by_function(replayed: Replayed) -> dict[str, BehaviourDifference]:
 
 def test_the_same_behaviour_written_otherwise_is_not_told_apart(bench: Bench) -> None:
     rewritten = SOURCE.replace("_left", "_rest").replace("return amount // 5", "return fifth(amount)")
-    replayed, alarms = bench.told(rewritten + "\n\ndef fifth(amount):\n    return amount // 5\n")
-    assert (replayed.differing, replayed.differences, alarms) == ((), (), ())
+    replayed, alarms = bench.told(
+        rewritten + "\n\ndef fifth(amount):\n    return amount // 5\n",
+        more={"src/shop/py.typed": b"", "src/shop/words.txt": b"a file of its own is nothing that it left"},
+    )
+    assert (replayed.differing, replayed.differences, alarms) == ((), (), ()), "chance is no difference either"
     assert replayed.functions >= 6
     assert replayed.calls > 400
     assert {CLOCK, PLACE, SOAK} <= set(replayed.ran)
@@ -208,10 +223,16 @@ def test_what_it_does_to_its_process_is_an_alarm(bench: Bench) -> None:
         "decimal.getcontext().prec = 6\ngc.disable()\n\n\ndef capwords(text):\n    return text\n\n\n"
         "string.capwords = capwords\nopen('/tmp/left', 'w').write('x')\n\n\n"
     )
-    _, alarms = bench.told(effects + SOURCE.replace("class Stock", "class Sold(Exception): pass\n\n\nclass Stock"))
+    effects += "open('/work/src/shop/own', 'a').write('more')\n\n\n"
+    _, alarms = bench.told(
+        effects + SOURCE.replace("class Stock", "class Sold(Exception): pass\n\n\nclass Stock"),
+        more={"src/shop/own": b"", "src/shop/as_it_came": b"12"},
+    )
     told = {alarm.place: alarm.detail for alarm in alarms if alarm.kind == "effects"}
     assert "precision 6" in told["decimal context"]
     assert "off" in told["garbage collector"]
     assert "replaced by shop.capwords" in told["string.capwords"]
     assert "1 bytes" in told["/tmp/left"]
+    assert "4 bytes" in told["/work/src/shop/own"], "its own file, and not as it came"
+    assert "/work/src/shop/as_it_came" not in told
     assert not [place for place in told if "Sold" in place], "a new exception takes nothing away"

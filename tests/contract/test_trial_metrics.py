@@ -274,6 +274,14 @@ def test_costs_are_read_where_the_candidate_has_no_say(engine: Engine) -> None:
     assert light["memory"] < heavy["memory"]
 
 
+def test_a_cost_is_compared_only_while_the_answers_are_the_bases(engine: Engine) -> None:
+    """A candidate that does less, and answers otherwise, has lost after one pair; its judge need not know better."""
+    cpu = metric("cpu", kind="cpu", bench="b")
+    wrong = measured(engine, "def steps():\n    return 100\ndef right(n):\n    return 0\n", (cpu,))
+    assert (wrong.effects[0].outcome, wrong.effects[0].pairs) == ("worse", 0)
+    assert "question 2 is answered otherwise" in wrong.alarms[0].detail
+
+
 @pytest.mark.soak
 def test_outside_costs_are_compared_by_pairs(engine: Engine) -> None:
     result = measured(engine, BUSY, COSTLY)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.conftest import SOURCE, TEST, initialised
 
 pytestmark = pytest.mark.engine

@@ -22,8 +22,8 @@ from harness.pipeline import Draft, Settled, propose, run_many
 from harness.records import Arm, TestsResult, canonical_json, sha256
 from harness.stats.campaign import ELond
 from harness.tidy import reachable
-from harness.trial.question import Examined, Question
 from harness.trial.noisy import Conditions, compare_noisy
+from harness.trial.question import Examined, Question
 from harness.trial.script import Rows
 from harness.workspace import Workspace
 
@@ -48,7 +48,7 @@ class SimulatedLab:
     def examine(self, question: Question) -> Examined:
         self.questions.append(question)
 
-        def run(arm: Arm) -> Rows:
+        def run(arm: Arm, _: int) -> Rows:
             self.measured += 1
             commit = (question.parent or question.base) if arm == "baseline" else question.merge
             source = (self.work.repo.read(commit, "src/calc/__init__.py") or b"").decode()

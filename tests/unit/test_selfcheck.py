@@ -46,7 +46,7 @@ def metric(**changes: object) -> MetricEntry:
 def recorded(size: float, bias: float = 0.0, count: int = 40) -> tuple[MetricEntry, object]:
     rng, runs = np.random.default_rng(3), 0
 
-    def run(_arm: Arm) -> Rows:
+    def run(_arm: Arm, _seed: int) -> Rows:
         nonlocal runs
         runs += 1
         return Rows(values={"t": {"all": {"": float(np.exp(rng.normal(0, size) + bias * (runs % 2 == 0)))}}})
@@ -70,7 +70,7 @@ def test_an_order_bias_is_shown_whatever_the_coins_said() -> None:
 
 
 def test_a_benchmark_that_breaks_is_no_noise() -> None:
-    series = record_noise((metric(),), lambda _: NoRows(why="exit status 1"), b"secret", 5)
+    series = record_noise((metric(),), lambda *_: NoRows(why="exit status 1"), b"secret", 5)
     check = _check(metric(), series)
     assert (check.admits, check.pairs, check.why) == (False, 0, "exit status 1")
     assert "exit status 1" in in_words(check)

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -163,7 +163,7 @@ class Bench:
         self.costs, self.name, self.spread = costs, name, spread
         self.random, self.order = random.Random(3), []
 
-    def __call__(self, arm: Arm) -> Rows | NoRows:
+    def __call__(self, arm: Arm, seed: int = 0) -> Rows | NoRows:
         self.order.append(arm)
         drift = 1 + len(self.order) / 50
         rows = {task: {"1": self.costs[arm] * drift * self.random.lognormvariate(0, self.spread)} for task in "ab"}
@@ -248,7 +248,7 @@ def test_a_comparison_that_needs_a_win_ends_when_there_can_be_none() -> None:
 
 def test_a_guardrail_does_not_keep_a_hopeless_claim_going() -> None:
     class Two(Bench):
-        def __call__(self, arm: Arm) -> Rows | NoRows:
+        def __call__(self, arm: Arm, seed: int = 0) -> Rows | NoRows:
             rows = super().__call__(arm)
             assert isinstance(rows, Rows)
             wild = {"x": {"1": 5.0 + 10 * self.random.random()}}
@@ -264,7 +264,7 @@ def test_a_guardrail_does_not_keep_a_hopeless_claim_going() -> None:
 
 def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
     class Two(Bench):
-        def __call__(self, arm: Arm) -> Rows | NoRows:
+        def __call__(self, arm: Arm, seed: int = 0) -> Rows | NoRows:
             rows = super().__call__(arm)
             assert isinstance(rows, Rows)
             flat = {"x": {"1": 5.0 + self.random.random()}}
@@ -280,7 +280,7 @@ def test_a_metric_that_has_decided_takes_no_more_pairs() -> None:
 def broken(arm_broken: Arm) -> Series:
     bench = Bench({"baseline": 1.0, "candidate": 1.0})
     return compare_noisy(
-        (metric("t"),), lambda arm: NoRows(why="exit status 1") if arm == arm_broken else bench(arm), TERMS
+        (metric("t"),), lambda arm, _: NoRows(why="exit status 1") if arm == arm_broken else bench(arm), TERMS
     )
 
 
@@ -290,26 +290,74 @@ def test_who_breaks_the_benchmark_pays_for_it() -> None:
     assert "exit status 1" in broken("baseline").alarms[0].detail
     fewer = compare_noisy(
         (metric("t"),),
-        lambda arm: Rows(values={"t": {task: {"1": 1.0} for task in ("a" if arm == "candidate" else "ab")}}),
+        lambda arm, _: Rows(values={"t": {task: {"1": 1.0} for task in ("a" if arm == "candidate" else "ab")}}),
         TERMS,
     )
     assert fewer.effects[0].outcome == "worse"
 
 
+class Asked(Bench):
+    """A benchmark whose candidate is asked three questions; the digests of its answers are `answers(arm, seed)`."""
+
+    def __init__(self, answers: Callable[[Arm, int], str]) -> None:
+        super().__init__({"baseline": 1.0, "candidate": 0.5}, spread=0.01)
+        self.answers, self.seeds = answers, list[int]()
+
+    def __call__(self, arm: Arm, seed: int = 0) -> Rows | NoRows:
+        self.seeds.append(seed)
+        rows = super().__call__(arm)
+        assert isinstance(rows, Rows)
+        said = (("a", "1"), (f"b{seed}", self.answers(arm, seed)), ("c", "3"))
+        return rows.model_copy(update={"said": said})
+
+
+def test_each_pair_gets_fresh_inputs_of_one_seed() -> None:
+    bench = Asked(lambda _, seed: str(seed))
+    series = compare_noisy((metric("t"),), bench, TERMS)
+    assert series.effects[0].outcome == "win"
+    assert bench.seeds[::2] == bench.seeds[1::2]
+    assert len(set(bench.seeds[::2])) == series.effects[0].pairs
+    assert [pair["seed"] for pair in json.loads(series.blobs[-1])["pairs"]] == bench.seeds[::2]
+    assert compare_noisy((metric("t"),), (again := Asked(lambda *_: "")), Conditions(0.05, b"another secret")).effects
+    assert not set(again.seeds) & set(bench.seeds)
+
+
+def test_less_work_is_no_gain_when_the_answers_are_others() -> None:
+    bench = Asked(lambda arm, seed: arm if seed % 2 else "same")  # right on some inputs only
+    series = compare_noisy((metric("t"),), bench, TERMS)
+    assert series.effects[0].outcome == "worse"
+    assert series.effects[0].pairs < 7, "it would have won otherwise"
+    assert series.alarms[0].detail == "candidate: question 2 is answered otherwise than by the base"
+    silent = Asked(lambda *_: "")
+
+    def mute(arm: Arm, _: int) -> Rows | NoRows:
+        return silent(arm).model_copy(update={"said": () if arm == "candidate" else (("a", "1"),)})
+
+    fewer = compare_noisy((metric("t"),), mute, TERMS)
+    assert fewer.effects[0].outcome == "worse"
+
+
+def test_answers_that_vary_at_the_base_are_not_compared_and_said_to() -> None:
+    lots = iter(range(1000))
+    series = compare_noisy((metric("t"),), Asked(lambda *_: str(next(lots))), TERMS)
+    assert series.effects[0].outcome == "win"
+    assert [alarm.kind for alarm in series.alarms] == ["answers vary"]
+
+
 def test_an_unprinted_time_is_the_hosts_clock() -> None:
     series = compare_noisy(
-        (metric("wall"),), lambda arm: Rows(values={}, outside={"time": 1.0 if arm == "baseline" else 0.5}), TERMS
+        (metric("wall"),), lambda arm, _: Rows(values={}, outside={"time": 1.0 if arm == "baseline" else 0.5}), TERMS
     )
     assert series.effects[0].outcome == "win"
     assert series.effects[0].baseline == 1.0
-    missing = compare_noisy((metric("m", kind="memory"),), lambda _: Rows(values={}, outside={"time": 1.0}), TERMS)
+    missing = compare_noisy((metric("m", kind="memory"),), lambda *_: Rows(values={}, outside={"time": 1.0}), TERMS)
     assert missing.effects[0].outcome in ("worse", "inconclusive")
 
 
 def test_pass_fail_runs_both_orders_and_counts_tasks() -> None:
     order: list[Arm] = []
 
-    def run(arm: Arm) -> Rows:
+    def run(arm: Arm, _: int) -> Rows:
         order.append(arm)
         solved = 30 if arm == "candidate" else 15
         return Rows(values={"ok": {f"t{n}": {"1": float(n < solved), "2": float(n < solved)} for n in range(40)}})
@@ -336,7 +384,7 @@ def test_rows_that_are_none(line: bytes) -> None:
 
 
 def test_tasks_asked_again_have_a_smaller_level() -> None:
-    def run(arm: Arm) -> Rows:
+    def run(arm: Arm, _: int) -> Rows:
         solved = 7 if arm == "candidate" else 0
         return Rows(values={"ok": {f"t{n}": {"1": float(n < solved)} for n in range(12)}})
 

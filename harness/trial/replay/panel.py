@@ -50,7 +50,7 @@ class Panel:
         self.asked = 0
         self.ran: set[str] = set()
         self._shop = shop
-        self._files = files
+        self.files = files  # of each arm, as its workers get them
         self._shapes = shapes_by_name(known.shapes)
         self._properties = known.recording.properties
         self._deadline = time.monotonic() + seconds
@@ -78,7 +78,7 @@ class Panel:
             return ()
         goods = self._shop.goods
         header = {"role": "worker", "packages": list(goods.packages), "roots": list(goods.roots)}
-        files = {**goods.around, **self._files[series.arm]}
+        files = {**goods.around, **self.files[series.arm]}
 
         words: tuple[str, ...] = ()
 

@@ -34,6 +34,7 @@ _NAMED: Final = 200  # functions
 _ENOUGH: Final = 2.0  # seconds for what the base is asked first; what it comes to is asked of the candidate
 _QUICK: Final = 0.4  # seconds within which the base has to have done with a script
 _PATIENT: Final = 5.0  # seconds for a reply that was missing before
+_AGAIN: Final = 6  # times that the base is asked what the candidate is suspected for: chance agrees with itself so long
 
 
 def replay(
@@ -117,7 +118,10 @@ class _Trial:
         return self._confirmed(chosen, _Told(theirs, moved, late, dict(enumerate(away))))
 
     def _confirmed(self, chosen: list[int], told: "_Told") -> Suspects:
-        """Asks fresh workers of both arms: where the base does not agree with itself, nothing is said."""
+        """Asks fresh workers of both arms: where the base does not agree with itself, nothing is said.
+
+        A function of the base's that draws lots does so on other inputs too: that the candidate's does is no news.
+        """
         some = self._picked(chosen)
         base, theirs, base_second, base_away, away = self._panel.ask(
             Series("baseline", some, reply=_PATIENT),
@@ -129,10 +133,10 @@ class _Trial:
         fresh, fresh_theirs = (dict(zip(chosen, each, strict=True)) for each in (base, theirs))
         moved, late = self._split(base_second)
         first = {at: self._base[at] for at in chosen}
-        unsteady = {*differing(self.scripts, first, fresh), *differing(self.scripts, first, moved)}
+        unsteady = {**differing(self.scripts, first, fresh), **differing(self.scripts, first, moved)}
 
         def pairs(one: Answers, other: Answers, *known: tuple[Suspicion, ...]) -> tuple[Suspicion, ...]:
-            left = unsteady | {each.unlike.script for group in known for each in group}
+            left = unsteady.keys() | {each.unlike.script for group in known for each in group}
             ours = {at: answer for at, answer in one.items() if at in first and at not in left}
             return tuple(
                 Suspicion(unlike=each, base=one[at], candidate=other[at])
@@ -149,9 +153,29 @@ class _Trial:
         )
         soaked = pairs(late, told.late, plain, itself)
         apart = pairs(ours_away, theirs_away, plain, itself)
+        unsteady |= self._shaky({each.unlike.script for group in (plain, itself, soaked, apart) for each in group})
+        by_chance = {each.function for each in unsteady.values()}
+
+        def steady(group: tuple[Suspicion, ...]) -> tuple[Suspicion, ...]:
+            return tuple(each for each in group if each.unlike.script not in unsteady)
+
         return Suspects(
-            scripts=self.scripts, plain=plain, itself=itself, soaked=soaked, apart=apart, unsteady=len(unsteady)
+            scripts=self.scripts,
+            plain=steady(plain),
+            itself=tuple(each for each in steady(itself) if each.unlike.function not in by_chance),
+            soaked=steady(soaked),
+            apart=steady(apart),
+            unsteady=len(unsteady),
         )
+
+    def _shaky(self, places: set[int]) -> dict[int, Unlike]:
+        """Those of the suspected scripts to which the base gives more than one answer, if one asks often enough."""
+        again = sorted(places) * _AGAIN
+        [told] = self._panel.ask(Series("baseline", self._picked(again), reply=_PATIENT))
+        found: dict[int, Unlike] = {}
+        for at, answer in zip(again, told, strict=False):
+            found |= differing(self.scripts, {at: self._base[at]}, {at: answer})
+        return found
 
     def _picked(self, places: Sequence[int]) -> tuple[Script, ...]:
         return tuple(self.scripts[at] for at in places)
