@@ -1,5 +1,6 @@
 """`log` and `status`: what happened, and how things stood, at any past time."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -129,7 +130,7 @@ def status(context: typer.Context, at: At = None) -> None:
         )
     content = {
         "proposals": rows,
-        "head": head.model_dump(mode="json"),
+        "head": dataclasses.asdict(head),
         "at": (moment or now()).isoformat(),
         "self_modification": readiness,
     }

@@ -8,6 +8,7 @@ revocations/MERGE/REVIEWER-NONCE.json, .sig   an approval taken back, before its
 bypasses/COMMIT/REVIEWER.json, .sig           a commit that landed without approval, declared by so many reviewers
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -113,4 +114,4 @@ def merge_files(
 def checkpoint(predicates: Iterable[Predicate]) -> bytes:
     """The newest ledger entry that the statements name: signed with them, repeated where readers look for it."""
     newest = max(predicates, key=lambda predicate: (predicate.ledger.index, predicate.issued))
-    return canonical_json({"at": newest.issued.isoformat(), "ledger": newest.ledger.model_dump(mode="json")})
+    return canonical_json({"at": newest.issued.isoformat(), "ledger": dataclasses.asdict(newest.ledger)})

@@ -6,7 +6,11 @@ and `canonical` is the canonical JSON of {at, event, seq}. The event's bytes are
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from harness.records import Record
 
@@ -21,8 +25,11 @@ Whole = tuple[int, str, bytes, str, str]
 """A row that a walk found whole."""
 
 
-class Head(Record):
+@dataclass(frozen=True, slots=True)
+class Head:
     """A place in the chain: the hash of entry `index`; index 0 and 64 zeros are the empty ledger."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")  # it is part of signed statements
 
     index: int
     hash: str

@@ -296,7 +296,7 @@ class Ledger:
 
     def _follow(self, last: Entry, rows: Sequence[Row]) -> None:
         self._head = self._seen = Head(index=last.seq, hash=last.hash)
-        low = str(min(row[1] for row in rows))  # type: ignore[type-var]  # text in every row that was checked or made
+        low = str(rows[0][1] if len(rows) == 1 else min(str(row[1]) for row in rows))
         self._low = min(self._low, low) if self._low else low
 
     def _keep(self) -> None:

@@ -189,4 +189,4 @@ def test_status_as_of_a_time(stage: Stage, capsys: pytest.CaptureFixture[str]) -
     assert [(row["proposal"], row["state"]) for row in document["proposals"]] == [("P00001", "waiting")]  # type: ignore[attr-defined]
     code, document, _ = holdpoint(capsys, stage.root, "status")
     assert [row["state"] for row in document["proposals"]] == ["merged", "waiting"]  # type: ignore[attr-defined]
-    assert Head.model_validate(document["head"]) == stage.ledger.head()
+    assert Head(**document["head"]) == stage.ledger.head()

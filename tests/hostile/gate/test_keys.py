@@ -15,6 +15,7 @@ from harness.gate.signers import signers_lines
 from harness.gate.signing import DECISION, ROOT, public_key
 from harness.gate.statement import Predicate
 from harness.gate.verify import verify
+from harness.ledger import Head
 from harness.ledger.events import MergeIntended, MergeLanded, RunFinished
 from harness.records import Decided, Finding, Landed, NotDecided, NotLanded
 from harness.repo import Moved
@@ -146,7 +147,7 @@ def test_a_place_in_the_ledger_before_what_it_is_based_on(stage: Stage, tmp_path
     stage.landed(edits={"src/pkg/b.py": b"other = 2\n"})
     number, run, said = honest(stage)
     first = next(iter(stage.ledger.entries()))
-    early = said.model_copy(update={"ledger": said.ledger.model_copy(update={"index": 1, "hash": first.hash})})
+    early = said.model_copy(update={"ledger": Head(index=1, hash=first.hash)})
     assert "backdated" in by_hand(stage, tmp_path, number, run, (early, "bob"))
 
 
