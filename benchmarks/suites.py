@@ -79,14 +79,14 @@ def of_tar(path: Path) -> dict[str, bytes]:
         }
 
 
-def config_of(files: Mapping[str, bytes]) -> TargetConfig:
-    """What `init` would write; with tests inside the package, its other parts are the scope."""
+def config_of(files: Mapping[str, bytes], timeout: float = TIMEOUT) -> TargetConfig:
+    """What `init` would write; with tests inside the package, its other parts are the scope; seconds."""
     try:
         source, tests = discover(files)
     except UsageError:
         source, tests = apart(files)
     target = TargetSection(source=source, tests=tests, requirements=LOCK if LOCK in files else None)
-    return TargetConfig(target=target, sandbox=SandboxSection(timeout=TIMEOUT))
+    return TargetConfig(target=target, sandbox=SandboxSection(timeout=timeout))
 
 
 def apart(files: Mapping[str, bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -126,10 +126,10 @@ def opened(engine: Engine, suite: Suite, config: TargetConfig) -> Iterator[tuple
         yield inputs, stack.enter_context(Workshop(engine, inputs, shipment(inputs)))
 
 
-def measured(engine: Engine, text: str, tests: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
+def measured(engine: Engine, text: str, tests: tuple[str, ...], timeout: float, *, quick: bool) -> dict[str, Any]:
     """One suite's figures: the base as its own candidate, so that every test that passes natively should pass."""
     suite = suite_of(text)
-    config = config_of(suite.files)
+    config = config_of(suite.files, timeout)
     if tests:
         config = config.model_copy(update={"target": config.target.model_copy(update={"tests": tests})})
     with opened(engine, suite, config) as (inputs, shop):
@@ -189,12 +189,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="+", metavar="SDIST", help="name.tar.gz or its unpacked folder, or SDIST:LOCK")
     parser.add_argument("--tests", default="", metavar="PATH,…", help="these test files or folders only")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for the plain tests")
     parser.add_argument("--quick", action="store_true", help="the base's own runs only, no third one as a candidate")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     options = parser.parse_args()
     with Engine.connect() as engine:
         tests = tuple(filter(None, options.tests.split(",")))
-        rows = [measured(engine, text, tests, quick=options.quick) for text in options.suites]
+        rows = [measured(engine, text, tests, options.timeout, quick=options.quick) for text in options.suites]
     if options.json:
         print(json.dumps({"schema": "holdpoint/benchmark-suites/1", "suites": rows}))
         return

@@ -86,10 +86,19 @@ THREATS: Final[tuple[Threat, ...]] = (
     Threat(
         key="oracle",
         threat="a candidate forges its verdict from within the test process",
-        protection="the static rules block the known ways into the reporter; where the oracle runs, the candidate is "
-        "in another container than the tests",
+        protection="where the oracle runs, the candidate is in another container than the tests; the static rules "
+        "point at the known ways into the reporter, or block them (`block_from`)",
         residual="tests that cannot be run by the oracle share the candidate's process: a pass there means that no "
         "known trick was seen, and the difference must be read",
+    ),
+    Threat(
+        key="callbacks",
+        threat="a candidate uses a function of the tests (a callback, or a stand-in that goes on to the real function) "
+        "to act beside them",
+        protection="while such a function runs for the worker, an audit hook refuses processes, native code, "
+        "unpickling, /proc, the tests' code and writes but temporary ones; once refused, the test fails whatever the "
+        "candidate catches; functions on descriptors and on code are never handed out as stand-ins",
+        residual="what such a function does in plain Python, and other files that it reads",
     ),
     Threat(
         key="bench",

@@ -27,7 +27,7 @@ from harness.trial.workshop import STARTING, Workshop
 
 # Seconds without a message before a test is ended; the base gets fewer, so that no candidate is near its limit.
 _PATIENCE: Final[Mapping[Arm, float]] = {"baseline": 5.0, "candidate": 30.0}
-_MOST_MESSAGES: Final[Mapping[Arm, int]] = {"baseline": 10_000, "candidate": 100_000}  # of one test
+_MOST_MESSAGES: Final[Mapping[Arm, int]] = {"baseline": 30_000, "candidate": 300_000}  # of one test
 _MOST_LOST: Final = 3  # workers that may break the protocol before no new one is started
 
 

@@ -6,8 +6,9 @@ import functools
 import types
 
 from .describe import SKIPPED, kind_of
+from .imports import Names
 from .members import KINDS, Attribute, operator_of, step_of
-from .mirror import LOCAL, Proxy, ProxyMeta
+from .mirror import LOCAL, Proxy, ProxyMeta, like_a_function
 from .wire import Fault
 
 TEXTS = ("__repr__", "__str__", "__format__")
@@ -16,13 +17,9 @@ TEXTS = ("__repr__", "__str__", "__format__")
 def build(handle, item, bases, real=None):
     """The proxy class for a description; `real` is what its instances shall look like."""
     _, _, name, module, qualname, _, names, flags = item
-    space = {"__module__": module, "__qualname__": qualname, "_hp_handle": handle, "_hp_flags": flags}
-    space["_hp_bases"] = bases
     real = real or REAL.get((module, qualname))
-    if real is not None:
-        space["__class__"] = property(lambda _: real)
-    elif any(issubclass(base, enum.Enum) for base in bases if not isinstance(base, ProxyMeta)):
-        space["__class__"] = property(lambda _: LikeEnum)
+    space = {"__module__": module, "__qualname__": qualname, "_hp_handle": handle, "_hp_flags": flags}
+    space |= {"_hp_bases": bases} | _looks(bases, real)
     mine = [base for base in bases if isinstance(base, ProxyMeta)]
     errors = [base for base in bases if not isinstance(base, ProxyMeta) and issubclass(base, BaseException)]
     parents = tuple(base for base in bases if base in mine or base in errors)
@@ -45,10 +42,22 @@ def build(handle, item, bases, real=None):
     elif "__hash__" not in vars(cls) or vars(cls)["__hash__"] is None:
         type.__setattr__(cls, "__hash__", Proxy.__hash__)
     type.__setattr__(cls, "__doc__", Attribute(cls, "__doc__"))
+    if "__call__" in made and real is None:
+        type.__setattr__(cls, "__getattribute__", like_a_function)
     for base in bases:
         if isinstance(base, abc.ABCMeta) and base not in parents and not isinstance(base, ProxyMeta):
             _register(base, cls)
     return cls
+
+
+def _looks(bases, real):
+    """What its instances are taken for by whoever looks at their class, or at what a module holds."""
+    if real is not None:
+        found = {"__class__": property(lambda _: real)}
+        return found | {"__dict__": property(Names)} if real is types.ModuleType else found
+    if any(issubclass(base, enum.Enum) for base in bases if not isinstance(base, ProxyMeta)):
+        return {"__class__": property(lambda _: LikeEnum)}
+    return {}
 
 
 class LikeEnum(enum.Enum):
@@ -85,8 +94,9 @@ def _add(cls, key, kind, real):
 
 def _plain_error(cls):
     """An exception class without texts of its own: its arguments are here already."""
+    known = next(base for base in cls.__mro__ if not isinstance(base, ProxyMeta))  # a KeyError has a text of its own
     for key in ("__str__", "__repr__"):
-        type.__setattr__(cls, key, getattr(BaseException, key))
+        type.__setattr__(cls, key, getattr(known, key))
     type.__setattr__(cls, "__eq__", object.__eq__)
     type.__setattr__(cls, "__ne__", object.__ne__)
     type.__setattr__(cls, "__hash__", object.__hash__)

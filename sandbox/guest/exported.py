@@ -8,7 +8,7 @@ from .describe import SKIPPED
 from .stdlib_names import words
 from .wire import SHARED, Fault
 
-DENIED = words("pytest _pytest pluggy holdpoint_guest hypothesis freezegun pretend")
+DENIED = words("pytest _pytest pluggy holdpoint_guest hypothesis freezegun")
 STANDARD = words(
     "builtins.generator builtins.coroutine builtins.coroutine_wrapper builtins.async_generator builtins.map "
     "builtins.async_generator_asend builtins.async_generator_athrow builtins.filter builtins.zip builtins.enumerate "
@@ -18,7 +18,8 @@ STANDARD = words(
     "builtins.bytes_iterator builtins.bytearray_iterator builtins.range_iterator builtins.longrange_iterator "
     "builtins.callable_iterator builtins.iterator builtins.object builtins.memoryview builtins.odict_iterator "
     "builtins.dict_reversekeyiterator builtins.property builtins.staticmethod builtins.classmethod "
-    "_io.StringIO _io.BytesIO _io.TextIOWrapper _io.BufferedReader _io.BufferedWriter _io.BufferedRandom "
+    "_io._IOBase _io._TextIOBase _io._BufferedIOBase _io._RawIOBase _io.StringIO _io.BytesIO "
+    "_io.TextIOWrapper _io.BufferedReader _io.BufferedWriter _io.BufferedRandom "
     "dataclasses.Field collections.abc.KeysView collections.abc.ValuesView collections.abc.ItemsView "
     "collections.abc.MappingView collections.ChainMap collections.UserDict collections.UserList "
     "collections.UserString re.Match "
@@ -27,7 +28,8 @@ STANDARD = words(
     "functools._lru_cache_wrapper random.Random _random.Random string.Template array.array "
     "unittest.mock.Mock unittest.mock.MagicMock unittest.mock.NonCallableMock unittest.mock.AsyncMock "
     "_asyncio.Future _asyncio.Task asyncio.futures.Future threading.Event _thread.lock _thread.RLock "
-    "queue.Queue collections._deque_reverse_iterator _collections._deque_iterator weakref.ReferenceType"
+    "queue.Queue subprocess.CompletedProcess "
+    "collections._deque_reverse_iterator _collections._deque_iterator weakref.ReferenceType"
 )
 WHOLE = frozenset(("itertools", "unittest.mock"))
 OPERATORS = frozenset(

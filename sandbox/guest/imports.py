@@ -88,6 +88,8 @@ class Names(collections.abc.Mapping):
     def __getitem__(self, name):
         if name not in self.names:
             raise KeyError(name)
+        if name.startswith("__") and name not in LOCAL:
+            return link.ask("get", self.module, name)  # not what each module has here, such as a comparison
         return getattr(self.module, name)
 
     def __iter__(self):
@@ -141,6 +143,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             held["__file__"] = place  # asked for by whoever formats a traceback
         if not package:
             held.pop("__path__", None)
+            held["__package__"] = module.__name__.rpartition(".")[0]
             module.__spec__.submodule_search_locations = None
         if listed is not None:
             held["__all__"] = list(listed)

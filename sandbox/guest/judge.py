@@ -5,10 +5,12 @@ what the tests handed out.
 import collections
 import copy
 import importlib
+import sys
 import types
 from importlib.machinery import ModuleSpec
 
 from . import exported, members, mirror, stdlib_names
+from .guarded import Guard
 from .imports import Names, ProxyModule
 from .peer import STOPS, Peer
 from .reading import Reading
@@ -16,6 +18,7 @@ from .surroundings import Surroundings
 from .verdicts import Comparisons
 from .wire import Fault
 
+ONLY = 2  # references to what one variable holds, when it is asked
 FATAL = ("_pytest.outcomes", "unittest.case")
 
 
@@ -30,7 +33,8 @@ class Judge(Peer):
         self.most = None  # messages that one test may cost
         self.before = 0
         self.born = []  # exceptions of test code that went into the worker, in open requests
-        self.surroundings = Surroundings()
+        self.surroundings = Surroundings(self.crosses)
+        self.guard = Guard()
         self.reading = Reading(self)
         # Number 0: a table of the host's, not a container that the worker knows by number.
         self.comparisons = Comparisons(self, self.dec(["d", 0, *shapes[2:]]) if shapes else {})
@@ -49,6 +53,8 @@ class Judge(Peer):
         outcome = None
         try:
             self.check_cost()
+            for told in self.surroundings.patches.news():
+                self.patch(told)
             return super().request(op, args, kwargs)
         except Fault as fault:
             self.count("fault")
@@ -59,6 +65,26 @@ class Judge(Peer):
             raise
         finally:
             self.latch(start, outcome)
+
+    def patch(self, told):
+        """What a test put in the place of a standard name; a worker has nothing to say to that."""
+        try:
+            answer = super().request("patch", told)
+        except Exception as error:
+            raise Fault(f"the worker did not take a patch ({type(error).__name__})") from None
+        if answer is not None:
+            raise Fault("the worker answered to a patch")
+
+    def crosses(self, value):
+        """Whether a value could be sent; it is not."""
+        mark, handle = self.shared.next, self.next_handle
+        try:
+            self.enc(value)
+        except Fault:
+            return False
+        finally:
+            self.forget(mark, handle)
+        return True
 
     def check_cost(self):
         if self.most is not None and self.asked + self.heard - self.before > self.most:
@@ -107,7 +133,12 @@ class Judge(Peer):
             raise Fault("the worker may only reach objects of the tests")
         self.check_cost()
         self.count("callback")
-        return served(*args, **kwargs)
+        try:
+            with self.guard:
+                return served(*args, **kwargs)
+        finally:
+            if self.guard.broken is not None:
+                self.poison, self.guard.broken = self.poison or self.guard.broken, None
 
     def raised(self, error, op):
         if op in ("call", "m") and not isinstance(error, STOPS) and mirror.handle_of(error) is None:
@@ -136,6 +167,18 @@ class Judge(Peer):
         if form[0] == "y" and self.reading.ahead:
             self.reading.check(form[1])
         return form
+
+    def twin(self, value):
+        """Somebody made the object by `object.__new__`, as unpickling may; the worker makes one just as bare."""
+        try:
+            made = super().request("bare", (type(value),))
+        except Exception as error:
+            raise Fault(f"the worker makes no bare object ({type(error).__name__})") from None
+        if type(made) is not type(value) or sys.getrefcount(made) > ONLY:
+            raise Fault("the worker made no bare object")
+        handle = mirror.handed_over(made, value)
+        self.proxies[handle] = value
+        return handle
 
     def export_module(self, module):
         if isinstance(module, ProxyModule):

@@ -177,6 +177,9 @@ class Proxy(metaclass=ProxyMeta, handle=0):
     def __dir__(self):
         return peer().request("m", (self, "__dir__"))
 
+    def __getstate__(self):
+        return peer().request("m", (self, "__getstate__"))
+
     def __eq__(self, other):
         return peer().compared("__eq__", self, other)
 
@@ -193,6 +196,13 @@ class Proxy(metaclass=ProxyMeta, handle=0):
         handle, mine = _stored(self), OWN.get("peer")
         if handle is not None and mine is not None:
             mine.release(handle)
+
+
+def like_a_function(self, name):
+    """Attributes of an object that is called: a class has a module as well, but another one than the object may say."""
+    if name == "__module__" and _stored(self) is not None:
+        return peer().request("get", (self, name))
+    return object.__getattribute__(self, name)
 
 
 class OfClass:
@@ -225,6 +235,14 @@ def instance(kind, handle):
     made = object.__new__(kind)
     object.__setattr__(made, "_hp", handle)
     return made
+
+
+def handed_over(made, value):
+    """The handle, which is the second object's from now on and the first one's no longer."""
+    handle = _stored(made)
+    object.__setattr__(value, "_hp", handle)
+    object.__delattr__(made, "_hp")
+    return handle
 
 
 def error(kind, handle, args):

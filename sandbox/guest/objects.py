@@ -36,7 +36,7 @@ class Objects:
         if theirs is not None:
             return ["y", theirs]
         if isinstance(type(value), mirror.ProxyMeta):
-            raise Fault("an object of a class of the other side was made here, behind its back")
+            return ["y", self.twin(value)]
         if isinstance(value, mirror.ProxyMeta):
             value = vars(value).get("_hp_real", value)
         name = stdlib_names.name_of(value)
@@ -61,6 +61,10 @@ class Objects:
         kind = self.enc(type(value))
         return ["o", self.keep(value), kind]
 
+    def twin(self, value):
+        """The handle of what an object without one shall stand for."""
+        raise Fault("an object of a class of the other side was made here, behind its back")
+
     def check_export(self, value):
         """Fault when this object may not be reached by the other side."""
 
@@ -78,7 +82,8 @@ class Objects:
     def export_error(self, error):
         kind = self.enc(type(error))
         args = error.args if type(error.args) is tuple else ()
-        state = [part for name, value in list(vars(error).items()) for part in self.attribute(name, value)]
+        held = [*vars(error).items(), *((name, getattr(error, name)) for name in members(error))]
+        state = [part for name, value in held for part in self.attribute(name, value)]
         cause = self.enc(error.__cause__) if error.__cause__ is not None else None
         notes = [str(note) for note in getattr(error, "__notes__", ())]
         return ["E", self.keep(error), kind, [self.attempt(part) for part in args], state, cause, notes]
@@ -169,6 +174,20 @@ class Objects:
     def release(self, handle):
         """A proxy is gone."""
         self.released.append(handle)
+
+
+def members(error):
+    """Names of what an exception holds besides its arguments and its dictionary."""
+    found = next((names for kind, names in MEMBERS.items() if isinstance(error, kind)), ())
+    return [name for name in found if getattr(error, name) is not None]
+
+
+MEMBERS = {
+    ImportError: ("name", "path"),
+    OSError: ("filename", "filename2"),
+    AttributeError: ("name",),
+    NameError: ("name",),
+}
 
 
 def unfrozen(value):

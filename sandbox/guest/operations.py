@@ -197,6 +197,14 @@ def look(_, value, names):
     return tuple(found)
 
 
+def patch(worker, owner, name, how, value):
+    """From the next operation on; a module that is not to be had here needs none."""
+    try:
+        worker.patches.put(owner, name, how, value)
+    except ImportError:
+        return
+
+
 def effects(worker):
     """Imported only now: the tests' own worker has no use for it."""
     return importlib.import_module("holdpoint_guest.effects").rows(worker.packages, worker.roots)
@@ -222,6 +230,7 @@ OPERATIONS = {
     "again": again,
     "acts": acts,
     "call": call,
+    "bare": lambda _, cls: object.__new__(cls),
     "new": lambda _, cls, *args, **kwargs: cls.__new__(cls, *args, **kwargs),
     "m": method,
     "super": above,
@@ -239,5 +248,6 @@ OPERATIONS = {
     "flat": flat,
     "effects": effects,
     "look": look,
+    "patch": patch,
     "shapes": lambda _, packages: shapes_of(packages),
 }

@@ -152,6 +152,7 @@ class Ledger:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item):
         self.judge.most, self.judge.before = self.most, self.judge.asked + self.judge.heard
+        self.judge.surroundings.patches.watch()
         with self.patience:
             return (yield)
 

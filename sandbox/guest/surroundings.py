@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from .imports import ProxyModule
+from .patches import Patches
 
 HERE = str(Path(__file__).parent)
 SEED = random.seed
@@ -17,14 +18,15 @@ SEED = random.seed
 class Surroundings:
     """Remembers what the worker was told."""
 
-    def __init__(self):
+    def __init__(self, crosses):
         self.known = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
-        self.stamp = dict(os.environ._data)
+        self.stamp = dict(environ())
         self.clock = None
         self.argv = list(sys.argv)
         self.seeds = []
         random.seed = self.seed  # before any test imports it by name
         self.levels = levels()
+        self.patches = Patches(crosses)
 
     def seed(self, *args, **kwargs):
         """The tests' own chance begins anew, and so does the worker's."""
@@ -39,8 +41,8 @@ class Surroundings:
         if self.seeds:
             told["seed"] = self.seeds.pop()
             self.seeds.clear()
-        if os.environ._data != self.stamp:
-            self.stamp = dict(os.environ._data)
+        if environ() != self.stamp:
+            self.stamp = dict(environ())
             now = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
             differs = [[name, now.get(name)] for name in {*now, *self.known} if now.get(name) != self.known.get(name)]
             self.known = now
@@ -84,6 +86,11 @@ class Surroundings:
             category = decode(kind)
             if isinstance(category, type) and issubclass(category, Warning):
                 warn(category, str(text))
+
+
+def environ():
+    """What the environment consists of, or what a test has put in its place."""
+    return getattr(os.environ, "_data", os.environ)
 
 
 def levels():

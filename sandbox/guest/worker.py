@@ -4,6 +4,8 @@ What candidate code prints does not reach the protocol by accident: descriptors 
 is imported. Code that means to can write to the pipe; the host and the oracle expect as much.
 """
 
+import enum
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -15,6 +17,7 @@ from . import link, mirror, stdlib_names
 from .describe import SKIPPED
 from .ears import Ears, set_levels
 from .operations import OPERATIONS, identities
+from .patches import Applied
 from .peer import Peer
 from .scope import Scope
 from .wire import LONGEST_LINE, Fault, dumps
@@ -53,6 +56,15 @@ def put(fd, data):
         data = data[os.write(fd, data) :]
 
 
+@functools.cache
+def hashes_itself(kind):
+    """Whether a class of the tests says how its objects are hashed; members of an enumeration are single ones."""
+    held = [vars(base) for base in kind.__mro__]
+    bases = [base for names in held for base in names.get("_hp_bases", ())]
+    single = any(enum.Enum in type.mro(base) for base in bases)
+    return any("__hash__" in names.get("_hp_names", ()) for names in held) and not single
+
+
 class Worker(Peer):
     """Serves one oracle, request by request."""
 
@@ -65,6 +77,7 @@ class Worker(Peer):
         self.loop = None
         self.quiet = False
         self.clock = None
+        self.patches = Applied()
         self.mains = threading.get_ident()
         self.stack = []  # what is open, innermost last: the oracle's request by number, None for one of ours
         self.turn = threading.Condition(self.lock)
@@ -86,11 +99,15 @@ class Worker(Peer):
             raise Fault("the tests would be called while reading ahead")
         with self.turn:
             self.stack.append(None)
+            active = self.patches.active
+            self.patches.off()
             try:
                 return super().request(op, args, kwargs)
             finally:
                 self.stack.pop()
                 self.turn.notify_all()
+                if active:
+                    self.patches.on()
 
     def serve(self, frame):
         self.stack.append(frame.get("q"))
@@ -135,8 +152,10 @@ class Worker(Peer):
         mine = len(self.stack)
         held = self.lock._release_save()  # a thread of the candidate may speak while this one runs its code
         try:
+            self.patches.on()
             return found(self, *args, **kwargs)
         finally:
+            self.patches.off()
             self.lock._acquire_restore(held)
             while len(self.stack) > mine:  # another thread's request is open: it comes first
                 self.turn.wait()
@@ -174,7 +193,7 @@ class Worker(Peer):
         return self.request("m", (left, name, right))
 
     def hashed(self, value):
-        return id(value)
+        return self.request("m", (value, "__hash__")) if hashes_itself(type(value)) else id(value)
 
     def decided(self, name, value, *args):
         return self.request("m", (value, name, *args))

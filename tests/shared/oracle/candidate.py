@@ -333,3 +333,61 @@ def relayed(function):
             with contextlib.suppress(queue.Empty):
                 items.append(found.get(timeout=0.01))
     return items, done.result()
+
+
+def distinct(values):
+    found = {}
+    for value in values:
+        found.setdefault(value, len(found))
+    return len(found)
+
+
+def module_of(function):
+    return function.__module__
+
+
+def missing_name(load):
+    try:
+        load("x")
+    except ModuleNotFoundError as error:
+        return error.name
+
+
+def size_of(path):
+    return os.stat(path).st_size  # noqa: PTH116 - its error names the file
+
+
+class MissingError(KeyError):
+    pass
+
+
+def misses():
+    raise MissingError("extra")
+
+
+class Stored:
+    def __init__(self, text):
+        self.text = text
+
+    def __getstate__(self):
+        return self.text
+
+    def __setstate__(self, text):
+        self.text = text
+
+
+def one_stored(one, other):
+    return one is other and type(one) is Stored
+
+
+class Curried:
+    def __init__(self, function):
+        self.function = function
+        self.__module__ = function.__module__
+
+    def __call__(self, *args):
+        return self.function(*args)
+
+
+def __lt__(one, other):  # noqa: N807 - as the operator module has it
+    return "less"

@@ -19,6 +19,7 @@ import random
 import re
 import types
 import uuid
+from unittest import mock
 
 import candidate
 import candidate as c
@@ -441,3 +442,87 @@ def test_a_function_without_a_signature():
     odder.__signature__ = "none"
     with pytest.raises(TypeError):
         c.takes_more(odder)
+
+
+def test_objects_of_the_tests_are_hashed_as_they_say():
+    class Key:
+        def __init__(self, number):
+            self.number = number
+
+        def __eq__(self, other):
+            return self.number == other.number
+
+        def __hash__(self):
+            return hash(self.number)
+
+    assert c.distinct([Key(1), Key(2), Key(1)]) == 2
+    assert c.distinct([object(), object()]) == 2
+
+    class Level(enum.IntEnum):
+        LOW, HIGH = 1, 2
+
+    assert c.distinct([Level.LOW, Level.HIGH, Level.LOW]) == 2
+
+
+def test_what_is_called_may_bear_another_module_than_its_class():
+    made = c.Curried(pathlib.PurePath)
+    assert made.__module__ == "pathlib"
+    made.__module__ = "elsewhere"
+    assert (made.__module__, c.Curried.__module__, made("x").name) == ("elsewhere", "candidate", "x")
+
+    class Likes:
+        def __init__(self):
+            self.__module__ = "elsewhere"
+
+        def __call__(self):
+            return None
+
+    assert c.module_of(Likes()) == "elsewhere"
+
+
+def test_errors_bring_what_is_in_no_argument():
+    def load(name):
+        raise ModuleNotFoundError(name=name)
+
+    assert c.missing_name(load) == "x"
+    with pytest.raises(FileNotFoundError) as caught:
+        c.size_of("/no/such/file")
+    assert caught.value.filename == "/no/such/file"
+
+
+def test_an_error_class_has_the_text_of_its_base():
+    with pytest.raises(c.MissingError, match=r"^'extra'$"):
+        c.misses()
+
+
+def test_the_state_of_an_object():
+    stored = c.Stored("text")
+    assert stored.__getstate__() == "text"
+    assert pickle.loads(pickle.dumps(stored)).text == "text"
+
+
+def test_an_object_that_was_made_without_its_class():
+    class Bare:
+        def __init__(self, cls, state):
+            self.parts = object.__new__, (cls,), state
+
+        def __reduce__(self):
+            return self.parts
+
+    stored = pickle.loads(pickle.dumps(Bare(c.Stored, "text")))
+    assert stored.text == "text"
+    assert type(stored) is c.Stored
+    assert c.one_stored(stored, stored)
+    assert pickle.loads(pickle.dumps(stored)).text == "text"
+
+
+def test_a_module_has_names_that_all_modules_have():
+    assert vars(c)["__lt__"](1, 2) == "less"
+    assert c.__package__ == ""
+
+
+def test_a_module_found_in_a_module_can_be_patched():
+    for answer in (1, 2):
+        with mock.patch("candidate.random.random", return_value=answer):
+            assert c.draw() == answer
+    assert c.draw() < 1
