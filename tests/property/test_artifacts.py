@@ -228,3 +228,13 @@ def test_honest_archives_come_out_as_they_went_in(files: dict[str, bytes], cuts:
     found = read(out.getvalue(), cuts, ArtifactLimits())
     assert {each.path: each.data for each in found if isinstance(each, Artifact)} == kept
     assert not [each for each in found if isinstance(each, Refused)]
+
+
+def test_an_archive_that_breaks_off_names_its_last_file_safely() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        entry = tarfile.TarInfo("out/\ufb01")  # a ligature, which is no plain letter
+        entry.size = 600
+        archive.addfile(entry, io.BytesIO(b"x" * 600))
+    (found,) = read(out.getvalue()[:1024])
+    assert found == Refused(name="out/<U+FB01>", why="it broke off")

@@ -2,6 +2,8 @@
 
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -197,23 +199,31 @@ ATTACKS = {
 
 
 @pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def outside() -> Iterator[Path]:
+    """A folder that is not below the one for temporary files."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="holdpoint-") as name:
+        assert not name.startswith(tempfile.gettempdir())
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Seen:
     candidates, tests = {}, {}
     for number, (place, attack) in enumerate(ATTACKS.values()):
         swallowed = f"try: {attack}\n    except BaseException: pass"
         name = f"test_{number}.py"
-        candidates[name] = PATHS.format(here=str(Path(__file__).parent), attack=swallowed)
+        candidates[name] = PATHS.format(here=str(outside), attack=swallowed)
         tests[name] = f"{SPIES}def test_it():\n    with spy({place}): assert c.attack() == 1\n"
     return session(tmp_path_factory.mktemp("attacked"), candidates, tests)
 
 
 @pytest.mark.parametrize("kind", list(ATTACKS))
-def test_a_spy_is_no_way_into_the_oracle(attacked: Seen, kind: str) -> None:
+def test_a_spy_is_no_way_into_the_oracle(attacked: Seen, outside: Path, kind: str) -> None:
     """The test's stand-in goes on to the real function; the worker may call it as it likes, and hide that it failed."""
     name = f"test_{list(ATTACKS).index(kind)}.py::test_it"
     assert attacked.outcomes[name] == "failed"
     assert "may not do this for the worker" in attacked.logs[name]
-    assert not Path(__file__).with_name("forged").exists()
+    assert not (outside / "forged").exists()
 
 
 def test_a_stand_in_may_write_where_temporary_files_are(tmp_path: Path) -> None:
