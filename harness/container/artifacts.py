@@ -116,7 +116,8 @@ class ArtifactReader:
             return ()
         self._over = True
         began = self._open is not None or self._raw or self._files or self._refusals
-        name = visible_line(self._open.path, _LONGEST_SHOWN) if self._open is not None else "the archive"
+        path = self._open.path if self._open is not None else None
+        name = visible_line(path, _LONGEST_SHOWN) if path is not None else "the archive"
         return (Refused(name=name, why="it broke off"),) if began else ()
 
     def _entry(self, block: bytes) -> tuple[Artifact | Refused, ...]:
