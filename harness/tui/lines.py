@@ -196,7 +196,7 @@ class LinesView(ScrollView, inherit_bindings=False):
         top, bottom = self.top_row(), self.bottom_row()
         for index in rows:
             self._drawn.pop(index, None)
-            if top <= index <= bottom:
+            if top <= index <= bottom and index < len(self.rows):
                 self.refresh_lines(self._starts[index], self._starts[index + 1] - self._starts[index])
         self._draw_ahead_soon()
 
