@@ -19,7 +19,7 @@ from harness.container.lease import CONNECTION_LABEL, Kept, labels
 from harness.container.profile import DEFAULT_RUNTIME, OWNER_LABEL, ROLE_LABEL, Profile, container_config
 from harness.container.session import Session
 from harness.container.settings import take_off
-from harness.container.usage import Usage, usage_of
+from harness.container.usage import Usage, kernel_usage, usage_of
 from harness.container.variation import Variation, vary
 from harness.container.warden import Warden
 from harness.container.wire import Wire
@@ -210,13 +210,15 @@ class Engine:
         return state
 
     def usage(self, container: str) -> Usage | None:
-        """What the container has used so far; None when the engine cannot say, or it has ended."""
+        """What the container has used so far; None when nobody can say, or it has ended."""
         with calling("read a container's usage"):
             try:
-                stats: dict[str, Any] = self._api.stats(container, stream=False, one_shot=True)
+                pid = int(self._api.inspect_container(container)["State"].get("Pid") or 0)
+                if pid == 0:
+                    return None
+                return kernel_usage(container, pid) or usage_of(self._api.stats(container, stream=False, one_shot=True))
             except errors.APIError:
                 return None
-        return usage_of(stats, lambda: int(self.state(container).get("Pid") or 0))
 
     def settings(self, container: str) -> dict[str, Any]:
         """Everything the engine says of a container, for probes that read a setting back."""

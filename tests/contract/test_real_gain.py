@@ -1,7 +1,7 @@
 """Planted effects on a millisecond workload in real containers, costs read outside: wins, losses, and luck.
 
-Prints the pairs used; run with -s to see them. HOLDPOINT_REPEATS says how often A/A is repeated: 200 without it, which
-takes six hours: the engine answers each reading of a container's account after a second, and a pair takes six.
+Prints the pairs used; run with -s to see them. HOLDPOINT_REPEATS says how often A/A is repeated: 200 without it, some
+twenty minutes.
 """
 
 import os
