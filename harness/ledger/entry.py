@@ -1,8 +1,8 @@
 """One event with its place in the chain, to and from its row; pure, reads no database."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from harness.errors import IntegrityError
 from harness.ledger.chain import Broken, Head, Row, follow, link, stamp
@@ -10,8 +10,7 @@ from harness.ledger.events import Event, event_adapter
 from harness.ledger.payload import payload
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event with its place in the chain; made from what was checked already, so nothing checks it again."""
 
     seq: int
@@ -25,13 +24,13 @@ def chained(events: Iterable[Event], at: datetime, head: Head) -> tuple[tuple[En
     """The entries that follow `head` with these events, and their rows."""
     entries: list[Entry] = []
     rows: list[Row] = []
-    stamped, moment = stamp(at), at.astimezone(UTC)
+    stamped, moment = stamp(at), at if at.tzinfo is UTC else at.astimezone(UTC)
     seq, prev = head.index, head.hash
     for event in events:
         seq, stored = seq + 1, payload(event)
         digest = link(seq, stamped, stored, prev)
         rows.append((seq, stamped, stored, prev, digest))
-        entries.append(Entry(seq=seq, at=moment, event=event, prev=prev, hash=digest))
+        entries.append(Entry(seq, moment, event, prev, digest))
         prev = digest
     return tuple(entries), rows
 

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from harness.errors import IntegrityError
 from harness.ledger.events import (
-    BypassDeclared,
     CampaignFinished,
     CampaignStarted,
     CampaignStepped,
@@ -171,19 +170,19 @@ class State:
 
     def apply(self, event: Event, at: datetime) -> None:
         """Add one event; IntegrityError (and no change) when it speaks of what never began."""
-        match event:
-            case TargetInitialised():
+        match event.type:
+            case "target.initialised":
                 self.initialised = event
                 self._tips[event.ref] = event.commit
-            case SignersChanged():
+            case "signers.changed":
                 self._roots.add("", event)
-            case BypassDeclared():
+            case "bypass.declared":
                 pass  # it changes no proposal; the approvals branch and `verify` tell of it
-            case ProposeIntended():
+            case "propose.intended":
                 self._number(event, at)
-            case CampaignStarted() | CampaignStepped() | CampaignFinished():
+            case "campaign.started" | "campaign.stepped" | "campaign.finished":
                 self._campaign(event, at)
-            case MergeLanded():
+            case "merge.landed":
                 view = self._view(event.id)
                 self._change(view, at, _after(event, view))
                 self._tips[event.ref] = event.new
@@ -265,25 +264,25 @@ _OfProposal = (
 def _after(event: _OfProposal, view: ProposalView) -> dict[str, Any]:
     """What the event changes in the view; nothing but a landed merge changes the state of what is final."""
     final = view.state in _FINAL
-    match event:
-        case ProposeRefused():
+    match event.type:
+        case "propose.refused":
             return {"findings": event.findings} | _state("refused", final)
-        case ProposeAccepted():
+        case "propose.accepted":
             return {"findings": event.findings, "candidate": event.candidate} | _state("accepted", final)
-        case RunIntended():
+        case "run.intended":
             # From here on no earlier approval may land anything, whether or not this run ever ends.
             return {"running": event.tip, "approvals": ()} | _state("running", final)
-        case RunFinished():
+        case "run.finished":
             return {"run": event, "running": None, "approvals": ()} | _state(_AFTER_VERDICT[event.verdict], final)
-        case DecisionIntended():
+        case "decision.intended":
             return {}
-        case DecisionMade():
+        case "decision.made":
             return {"decisions": (*view.decisions, event.decision)} | ({} if final else _decided(event.decision, view))
-        case MergeIntended():
+        case "merge.intended":
             return {"merge_intent": event}
-        case MergeLanded():
+        case "merge.landed":
             return {"merge_intent": None, "merged": event.new, "state": "merged"}
-        case MergeFailed():
+        case "merge.failed":
             return {"merge_intent": None}
         case _:
             assert_never(event)

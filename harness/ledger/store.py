@@ -295,7 +295,7 @@ class Ledger:
         self._head = self._placed = place.head
 
     def _follow(self, last: Entry, rows: Sequence[Row]) -> None:
-        self._head = self._seen = Head(index=last.seq, hash=last.hash)
+        self._head = self._seen = Head(last.seq, last.hash)
         low = str(rows[0][1] if len(rows) == 1 else min(str(row[1]) for row in rows))
         self._low = min(self._low, low) if self._low else low
 

@@ -30,7 +30,7 @@ from harness.ledger.events import (
     TargetInitialised,
     event_adapter,
 )
-from harness.ledger.payload import WITH_FLOATS, payload
+from harness.ledger.payload import FLOATS, payload
 from harness.records import (
     Candidate,
     Decision,
@@ -264,7 +264,7 @@ def test_no_event_is_written_by_a_serialiser_that_may_write_other_bytes(kind: ty
             assert list(part["fields"]) == sorted(part["fields"])
     kinds = {part.get("type") for part in parts if isinstance(part.get("type"), str)}
     assert not kinds & {"dict", "any", "decimal", "set", "frozenset", "bytes"}
-    assert ("float" in kinds) == (kind in WITH_FLOATS)
+    assert ("float" in kinds) == (kind in FLOATS)
 
 
 @settings(deadline=None)
