@@ -1,17 +1,14 @@
 """Compares snapshots with what the entries add up to; believes the entries, and writes nothing."""
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from harness.ledger.chain import stamp
 from harness.ledger.entry import Entry
-from harness.ledger.events import CampaignStepped, SignersChanged
 from harness.ledger.snapshots import Place, Snapshots
-from harness.ledger.state import CampaignView, ProposalView, State
-from harness.ledger.views import Kept, Kind
+from harness.ledger.state import VALUES, State
+from harness.ledger.views import Kept
 
 
 def disagreement(entries: Iterable[Entry], snapshots: Snapshots, places: Mapping[int, Place]) -> str:
@@ -55,20 +52,9 @@ def _same(kept: Kept, stored: tuple[int, bytes] | None) -> bool:
     if stored[1] == value:
         return True
     try:
-        return bool(_VALUES[kind].validate_json(stored[1]) == _VALUES[kind].validate_json(value))
+        return bool(VALUES[kind].validate_json(stored[1]) == VALUES[kind].validate_json(value))
     except ValidationError:
         return False
-
-
-_VALUES: Mapping[Kind, TypeAdapter[Any]] = MappingProxyType(
-    {
-        "proposal": TypeAdapter(ProposalView),
-        "campaign": TypeAdapter(CampaignView),
-        "child": TypeAdapter(tuple[str, ...]),
-        "step": TypeAdapter(tuple[CampaignStepped, ...]),
-        "root": TypeAdapter(tuple[SignersChanged, ...]),
-    }
-)
 
 
 def _words(seq: int, what: str) -> str:

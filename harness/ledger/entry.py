@@ -1,8 +1,8 @@
 """One event with its place in the chain, to and from its row; pure, reads no database."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from harness.errors import IntegrityError
 from harness.ledger.chain import Broken, Head, Row, follow, link, stamp
@@ -10,7 +10,8 @@ from harness.ledger.events import Event, event_adapter
 from harness.ledger.payload import payload
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One event with its place in the chain; made from what was checked already, so nothing checks it again."""
 
     seq: int
@@ -24,15 +25,20 @@ def chained(events: Iterable[Event], at: datetime, head: Head) -> tuple[tuple[En
     """The entries that follow `head` with these events, and their rows."""
     entries: list[Entry] = []
     rows: list[Row] = []
-    stamped, moment = stamp(at), at if at.tzinfo is UTC else at.astimezone(UTC)
-    seq, prev = head.index, head.hash
     for event in events:
-        seq, stored = seq + 1, payload(event)
-        digest = link(seq, stamped, stored, prev)
-        rows.append((seq, stamped, stored, prev, digest))
-        entries.append(Entry(seq, moment, event, prev, digest))
-        prev = digest
+        entry, row = following(event, at, head)
+        entries.append(entry)
+        rows.append(row)
+        head = Head(entry.seq, entry.hash)
     return tuple(entries), rows
+
+
+def following(event: Event, at: datetime, head: Head) -> tuple[Entry, Row]:
+    """The entry that follows `head` with this event, and its row."""
+    seq, stamped, stored = head.index + 1, stamp(at), payload(event)
+    digest = link(seq, stamped, stored, head.hash)
+    moment = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return Entry(seq, moment, event, head.hash, digest), (seq, stamped, stored, head.hash, digest)
 
 
 def checked_entry(index: int, prev: str, row: Row) -> Entry:

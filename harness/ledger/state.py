@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from harness.errors import IntegrityError
 from harness.ledger.events import (
@@ -30,7 +30,7 @@ from harness.ledger.events import (
     SignersChanged,
     TargetInitialised,
 )
-from harness.ledger.views import Base, Kept, Lists, Views
+from harness.ledger.views import Base, Kept, Kind, Lists, Views
 from harness.records import Candidate, Decision, Finding, Proposal, ProposalState, Record, VerdictWord
 
 _AFTER_VERDICT: Mapping[VerdictWord, ProposalState] = MappingProxyType(
@@ -40,7 +40,7 @@ _FINAL: frozenset[ProposalState] = frozenset({"merged", "refused"})
 _MAY_BE_APPROVED: frozenset[ProposalState] = frozenset({"waiting", "approved", "deferred"})
 
 
-class ProposalView(Record):
+class ProposalView(NamedTuple):
     """One proposal as the events up to now leave it; `since` is when its state last changed.
 
     `run` is the last finished run, `running` the tip of one that began after it and has no outcome.
@@ -64,7 +64,7 @@ class ProposalView(Record):
     merged: str | None = None
 
 
-class CampaignView(Record):
+class CampaignView(NamedTuple):
     """One campaign: how it started, how far it came, what was accepted last, why it ended."""
 
     id: str
@@ -74,6 +74,18 @@ class CampaignView(Record):
     proposed: int = 0
     accepted: str | None = None
     finished: str | None = None
+
+
+VALUES: Mapping[Kind, TypeAdapter[Any]] = MappingProxyType(
+    {
+        "proposal": TypeAdapter(ProposalView),
+        "campaign": TypeAdapter(CampaignView),
+        "child": TypeAdapter(tuple[str, ...]),
+        "step": TypeAdapter(tuple[CampaignStepped, ...]),
+        "root": TypeAdapter(tuple[SignersChanged, ...]),
+    }
+)
+"""How a snapshot's values are written and read."""
 
 
 class Rest(Record):
@@ -103,11 +115,11 @@ class State:
 
     def __init__(self, base: Base | None = None, rest: Rest | None = None) -> None:
         rest = rest or Rest()
-        self._proposals = Views("proposal", ProposalView, base, rest.proposals)
-        self._campaigns = Views("campaign", CampaignView, base, rest.campaigns)
-        self._children: Lists[str] = Lists("child", str, base)
-        self._steps: Lists[CampaignStepped] = Lists("step", CampaignStepped, base)
-        self._roots: Lists[SignersChanged] = Lists("root", SignersChanged, base)
+        self._proposals: Views[ProposalView] = Views("proposal", VALUES["proposal"], base, rest.proposals)
+        self._campaigns: Views[CampaignView] = Views("campaign", VALUES["campaign"], base, rest.campaigns)
+        self._children: Lists[str] = Lists("child", VALUES["child"], base)
+        self._steps: Lists[CampaignStepped] = Lists("step", VALUES["step"], base)
+        self._roots: Lists[SignersChanged] = Lists("root", VALUES["root"], base)
         self._tips = dict(rest.tips)
         self._highest = rest.highest
         self._merging = dict.fromkeys(rest.merging)
@@ -200,7 +212,7 @@ class State:
         proposal = old.id
         if change.get("state", old.state) != old.state:
             change["since"] = at
-        view = old.model_copy(update=change)
+        view = old._replace(**change)
         self._proposals.put(proposal, view)
         if view.merge_intent is not None:
             self._merging[proposal] = None
@@ -235,15 +247,13 @@ class State:
         if known is None:
             raise IntegrityError(f"the ledger has no campaign {event.campaign!r}.", "holdpoint verify")
         if isinstance(event, CampaignFinished):
-            self._campaigns.put(event.campaign, known.model_copy(update={"finished": event.why}))
+            self._campaigns.put(event.campaign, known._replace(finished=event.why))
             return
         self._steps.add(event.campaign, event)
-        view = known.model_copy(
-            update={
-                "generation": event.generation,
-                "proposed": known.proposed + len(event.proposals),
-                "accepted": event.accepted or known.accepted,
-            }
+        view = known._replace(
+            generation=event.generation,
+            proposed=known.proposed + len(event.proposals),
+            accepted=event.accepted or known.accepted,
         )
         self._campaigns.put(event.campaign, view)
 

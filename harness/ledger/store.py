@@ -15,7 +15,7 @@ from harness.errors import HoldpointError, IntegrityError, UsageError
 from harness.ledger.audit import disagreement
 from harness.ledger.chain import EMPTY, Head, Row, Walk, Whole, stamp
 from harness.ledger.database import PAGE, Database
-from harness.ledger.entry import Entry, chained, checked_entry
+from harness.ledger.entry import Entry, chained, checked_entry, following
 from harness.ledger.events import Event
 from harness.ledger.snapshots import EVERY, At, Place, Snapshots
 from harness.ledger.state import ProposalView, State
@@ -81,17 +81,17 @@ class Ledger:
 
     def _quickly(self, event: Event, at: datetime) -> Entry | None:
         """One insert that is its own commit, right after the last entry known; None: it is not last, no trace."""
-        (entry,), rows = chained((event,), at, self._head)
+        entry, row = following(event, at, self._head)
         done = False
         try:
             self._state.apply(event, entry.at)
-            done = self._database.insert(rows)
+            done = self._database.insert((row,))
         finally:
             if not done:
                 self._forget()
         if not done:
             return None
-        self._follow(entry, rows)
+        self._follow(entry, (row,))
         self._keep()
         return entry
 

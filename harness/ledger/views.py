@@ -1,9 +1,9 @@
 """Frozen views and growing lists by key, read from a snapshot only where somebody asks; pure, knows no database."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import IntegrityError
 
@@ -11,7 +11,7 @@ Kind = Literal["proposal", "campaign", "child", "step", "root"]
 Kept = tuple[Kind, str, int, bytes]
 """Kind, key, rank (the place in the order of first appearance) and value, as a snapshot holds it."""
 
-View = TypeVar("View", bound=BaseModel)
+View = TypeVar("View")
 Item = TypeVar("Item")
 
 
@@ -34,9 +34,9 @@ class Base(Protocol):
 class Views(Mapping[str, View], Generic[View]):
     """One frozen view a key, in the order of first appearance; what lies in the base is parsed when it is asked for."""
 
-    def __init__(self, kind: Kind, model: type[View], base: Base | None = None, count: int = 0) -> None:
+    def __init__(self, kind: Kind, adapter: TypeAdapter[View], base: Base | None = None, count: int = 0) -> None:
         self._kind: Kind = kind
-        self._model = model
+        self._adapter = adapter
         self._base = base
         self._count = count
         self._known: dict[str, View] = {}
@@ -57,7 +57,7 @@ class Views(Mapping[str, View], Generic[View]):
 
     def _parsed(self, value: bytes) -> View:
         try:
-            return self._model.model_validate_json(value)
+            return self._adapter.validate_json(value)
         except ValidationError:
             raise IntegrityError(
                 f"a snapshot beside the ledger holds no {self._kind} that this version knows.",
@@ -94,7 +94,7 @@ class Views(Mapping[str, View], Generic[View]):
     def changes(self) -> Iterator[Kept]:
         """What was put since the base."""
         for key in self._changed:
-            yield self._kind, key, self._ranks[key], self._known[key].model_dump_json().encode()
+            yield self._kind, key, self._ranks[key], self._adapter.dump_json(self._known[key])
 
     def rest_on(self, base: Base | None) -> None:
         """From here on this base holds everything that was put."""
@@ -105,9 +105,9 @@ class Views(Mapping[str, View], Generic[View]):
 class Lists(Generic[Item]):
     """A growing list of items a key."""
 
-    def __init__(self, kind: Kind, item: Any, base: Base | None = None) -> None:
+    def __init__(self, kind: Kind, adapter: TypeAdapter[tuple[Item, ...]], base: Base | None = None) -> None:
         self._kind: Kind = kind
-        self._adapter: TypeAdapter[tuple[Item, ...]] = TypeAdapter(tuple[item, ...])
+        self._adapter = adapter
         self._base = base
         self._added: dict[str, list[Item]] = {}
 

@@ -494,12 +494,13 @@ def test_authorisation_of_what_was_not_run_or_has_no_root(tmp_path: Path) -> Non
     number, _ = stage.waiting()
     stage.approve(number)
     view = stage.ledger.state.proposals[number]
-    for change, why in (
-        ({"run": None}, "was not run yet"),
-        ({"run": view.run.model_copy(update={"verdict": "fail"}) if view.run else None}, "verdict is fail"),
-        ({"run": view.run.model_copy(update={"merge": view.run.tip}) if view.run else None}, "another merge"),
+    assert view.run is not None
+    for run, why in (
+        (None, "was not run yet"),
+        (view.run.model_copy(update={"verdict": "fail"}), "verdict is fail"),
+        (view.run.model_copy(update={"merge": view.run.tip}), "another merge"),
     ):
-        found = authorize(stage, view.model_copy(update=change))
+        found = authorize(stage, view._replace(run=run))
         assert isinstance(found, Missing)
         assert why in found.reasons[0]
     git(stage.root, "update-ref", "-d", f"refs/heads/{BRANCH}")

@@ -325,13 +325,14 @@ def test_a_snapshot_that_still_shows_a_revoked_approval(stage: Stage) -> None:
     import sqlite3
 
     from harness.ledger.events import SignersChanged
+    from harness.ledger.snapshots import EVERY
 
     number, _ = stage.waiting()
     stage.approve(number)
-    for _ in range(70):
+    for _ in range(EVERY):
         stage.ledger.append(SignersChanged(commit="x", statement=None, by="x"), stage.clock())
     stage.desk().revoke(number, "I overlooked the second loop")
-    for _ in range(70):
+    for _ in range(EVERY):
         stage.ledger.append(SignersChanged(commit="x", statement=None, by="x"), stage.clock())
     stage.ledger.close()
     path = stage.state.ledger.with_name("ledger.sqlite-snapshots")
