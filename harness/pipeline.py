@@ -211,7 +211,6 @@ def conclude(work: Workspace, executed: Executed) -> Settled:
         findings,
         seen.tests,
         seen.effects,
-        seen.faults,
         claims_gain=view.proposal.claims_gain,
         tie_breakers=tie_breakers(made.rules.config.metrics),
     )

@@ -118,7 +118,7 @@ class Examination:
 
 
 def _checked(change: Change, policy: Rules, found: Examined) -> Check:
-    verdict, reasons = conclude((), found.tests, found.effects, found.faults)
+    verdict, reasons = conclude((), found.tests, found.effects)
     if found.tests.run and found.tests.oracle != "used":
         verdict, reasons = "error", (f"the oracle was not asked: {found.tests.oracle}",)
     expected = expected_of(change)

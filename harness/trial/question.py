@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Examined:
-    """What the sandbox showed; `faults` are sentences about what kept the harness from finishing."""
+    """What the sandbox showed; a fault of the engine is raised instead, and the proposal may be run again."""
 
     tests: TestsResult
     effects: tuple[Effect, ...] = ()
@@ -46,7 +46,6 @@ class Examined:
     log: bytes = b""
     differences: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     coins: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
     image: str = ""
     profile: str = ""
     artifacts: "tuple[Artifact, ...]" = ()

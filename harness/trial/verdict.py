@@ -19,12 +19,11 @@ def conclude(
     findings: tuple[Finding, ...],
     tests: TestsResult,
     effects: tuple[Effect, ...],
-    faults: tuple[str, ...] = (),
     *,
     claims_gain: bool = False,
     tie_breakers: frozenset[str] = frozenset(),
 ) -> tuple[VerdictWord, tuple[str, ...]]:
-    """The verdict and its reasons, gravest first. `faults` are what kept the harness from finishing (sentences).
+    """The verdict and its reasons, gravest first.
 
     Pass: no blocking finding, all base tests pass, nothing is worse, nothing is undecided; a claimed gain needs a
     win, and fails when each objective is decided otherwise or cannot gain what was sought. Effects named in
@@ -34,8 +33,6 @@ def conclude(
     failures = (*_blocking(findings), *_test_failures(tests), *_worse(judged))
     if failures:
         return "fail", failures
-    if faults:
-        return "error", faults
     if claims_gain and _hopeless(judged):
         return "fail", tuple(
             f"it claims a gain, and {effect.metric} gains less than was sought" for effect in judged if effect.futile

@@ -58,16 +58,9 @@ def engine() -> Iterator[Engine]:
 
 
 def compared(
-    engine: Engine,
-    candidate: bytes,
-    kind: str,
-    *,
-    claimed: bool,
-    units: int = UNITS,
-    repeats: int = 1,
-    pairs: int = 240,
+    engine: Engine, candidate: bytes, kind: str, *, claimed: bool, units: int = UNITS, repeats: int = 1, **terms: float
 ) -> list[Effect]:
-    """The effect on one cost, so often; a claimed gain stops when there can be none."""
+    """The effect on one cost, so often; a claimed gain stops when there can be none. `terms` are the metric's."""
     base = {
         "bench/judge.py": JUDGE.encode(),
         "src/work/__init__.py": source(units),
@@ -76,7 +69,7 @@ def compared(
     trees: dict[str, Mapping[str, bytes]] = {"base": base, "merge": {**base, "src/work/__init__.py": candidate}}
     image = ensure_sandbox_image(engine, print)
     metric = MetricEntry.model_validate(
-        {"name": kind, "kind": kind, "direction": "lower", "bench": "b", "margin": 0.01, "pairs": pairs}
+        {"name": kind, "kind": kind, "direction": "lower", "bench": "b", "margin": 0.01, "pairs": 240, **terms}
     )
     inputs = TrialInputs(
         base_commit="base",
@@ -117,6 +110,8 @@ def test_five_per_cent_more_work_is_worse(engine: Engine, kind: str) -> None:
 
 def test_a_comment_wins_no_more_often_than_luck_may(engine: Engine) -> None:
     repeats = int(os.environ.get("HOLDPOINT_REPEATS", "200"))
-    effects = compared(engine, source(100, "# the same\n"), "cpu", claimed=True, units=100, repeats=repeats, pairs=60)
+    effects = compared(
+        engine, source(100, "# the same\n"), "cpu", claimed=True, units=100, repeats=repeats, effect=0.05, pairs=60
+    )
     wins = sum(effect.outcome == "win" for effect in effects)
     assert wins / repeats <= 0.05 + 3 * (0.05 * 0.95 / repeats) ** 0.5, f"{wins} of {repeats}"
