@@ -4,13 +4,13 @@ On the interpreter's own parser, as harness.patch.resolve, so that what is compa
 """
 
 import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from harness.patch.names import Source
 from harness.patch.resolve import prefixes
+from harness.patch.syntax import parsed
 from harness.records import CapabilityKind
 
 _LONGEST = 120  # characters of one expression
@@ -85,9 +85,7 @@ class FileFacts:
 
 def facts_of(text: str) -> FileFacts:
     """The facts of one file. SyntaxError, ValueError, RecursionError or MemoryError when it cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(text)
+    tree = parsed(text)
     source = Source(tree)
     local = {node.name for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))}
     calls = {id(call.node): call.names for call in source.calls}

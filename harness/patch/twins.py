@@ -1,12 +1,11 @@
 """Must-fail twins: a test file whose decisive assertions were made wrong: a pass shows forging. Runs nothing."""
 
-import ast
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
+from harness.patch.syntax import parsed
 from harness.patch.wrong import nothing_raised, swallows, wrong_statement
 from harness.records import Record
 
@@ -59,9 +58,7 @@ def twin_of(text: str, turn: int = 0) -> Twin | NoTwin:
     Names, parameters and ids stay as they are. A test of which nobody can say that its twin must fail stays unchanged.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)  # first, for it refuses the nesting that ends libcst's parser and the process with it
+        parsed(text)  # first, for it refuses the nesting that ends libcst's parser and the process with it
         tree = cst.parse_module(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError, cst.ParserSyntaxError) as error:
         return NoTwin(why=f"it cannot be parsed ({type(error).__name__})")

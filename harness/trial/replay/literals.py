@@ -1,10 +1,10 @@
 """Collects the constants that two versions of a source compare and compute with; pure, imports none of it."""
 
 import ast
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from harness.patch.syntax import parsed
 from harness.records import Record
 
 _LONGEST: Final = 200
@@ -21,14 +21,9 @@ class Literals(Record):
     fresh: int = 0
 
 
-# CPython 3.11 counts the depth of `ast.parse` for all threads together and fails with a SystemError when two do it.
-PARSING: Final = threading.Lock()
-
-
 def literals(base: Iterable[bytes], candidate: Iterable[bytes]) -> Literals:
     """What stands in Python source; what does not parse has none. Numbers come with their neighbours."""
-    with PARSING:
-        old, new = _constants(base), _constants(candidate)
+    old, new = _constants(base), _constants(candidate)
     ordered = [*(value for value in new if value not in old), *old]
     fresh = sum(1 for value in new if value not in old)
     ints = [value for kind, value in ordered if kind == "int"]
@@ -44,8 +39,7 @@ def changed(base: Mapping[str, bytes], candidate: Mapping[str, bytes]) -> frozen
     """Names of the functions, methods and classes whose source is not the same in both versions."""
     names: set[str] = set()
     for path in base.keys() | candidate.keys():
-        with PARSING:
-            old, new = _defined(base.get(path, b"")), _defined(candidate.get(path, b""))
+        old, new = _defined(base.get(path, b"")), _defined(candidate.get(path, b""))
         names |= {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     return frozenset(names)
 
@@ -53,7 +47,7 @@ def changed(base: Mapping[str, bytes], candidate: Mapping[str, bytes]) -> frozen
 def _defined(source: bytes) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except _UNREADABLE:
         return found
     for node in ast.walk(tree):
@@ -68,7 +62,7 @@ def _constants(sources: Iterable[bytes]) -> dict[tuple[str, Any], None]:
 
 def _in(source: bytes) -> Iterator[Any]:
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except _UNREADABLE:
         return
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -11,7 +11,8 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from harness.trial.replay.literals import PARSING, Literals
+from harness.patch.syntax import PARSING
+from harness.trial.replay.literals import Literals
 
 _DRAWN: Final = 40  # of each kind
 _SAFE: Final = 2**53
