@@ -143,9 +143,22 @@ def repository(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where targets of one content keep what their base's tests gave: it is named by all that it depends on."""
+    return tmp_path_factory.mktemp("results")
+
+
 @pytest.fixture
-def target(repository: Callable[..., Path]) -> Target:
-    """The ten-line target, initialised, with one reviewer and her key; no replay."""
+def target(lone_target: Target, results: Path) -> Target:
+    """The ten-line target, initialised, with one reviewer and her key; no replay. Its base is measured once for all."""
+    (lone_target.root / ".git/holdpoint/cache").symlink_to(results)
+    return lone_target
+
+
+@pytest.fixture
+def lone_target(repository: Callable[..., Path]) -> Target:
+    """The same, with results of its own."""
     return initialised(
         repository({"src/calc/__init__.py": SOURCE, "tests/test_calc.py": TEST, "holdpoint.toml": CONFIG})
     )

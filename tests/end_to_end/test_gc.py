@@ -43,6 +43,12 @@ def docker(daemon: Daemon, *command: str, stdin: bytes = b"") -> str:
     return done.stdout.decode().strip()
 
 
+@pytest.fixture
+def target(lone_target: Target) -> Target:
+    """Whose results are its own: here they are counted, and go."""
+    return lone_target
+
+
 def gc(daemon: Daemon, target: Target, *options: str) -> list[dict[str, Any]]:
     environment = {**ENVIRONMENT, "DOCKER_HOST": f"unix://{daemon.socket}", "TMPDIR": str(target.root.parent / "tmp")}
     command = [*COMMAND, "--json", "--repo", str(target.root), "gc", *options]
