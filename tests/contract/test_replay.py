@@ -181,6 +181,21 @@ def test_the_same_behaviour_written_otherwise_is_not_told_apart(bench: Bench) ->
     assert len(replayed.seed) == 16
 
 
+def test_an_object_that_is_called_like_a_function_is_asked_like_one(bench: Bench) -> None:
+    """Modules tell of their functions and classes at once, of other objects only when they are asked for."""
+    source = SOURCE
+    for name, argument in (("tax", "amount"), ("host", "name"), ("title", "name")):
+        before = f"def {name}({argument}):"
+        assert before in source
+        source = source.replace(before, f"@object.__new__\nclass {name}:\n  def __call__(self, {argument}):")
+    replayed, alarms = bench.told(source)
+    assert (replayed.differing, alarms) == ((), ())
+    wrong = source.replace("return name.title()", "return name.title() if name.isascii() else name")
+    replayed, _ = bench.told(wrong)
+    assert "shop.title" in replayed.differing
+    assert "not possible" not in by_function(replayed)["shop.title"].candidate
+
+
 def test_each_trick_is_named_with_its_function_and_how_it_shows(bench: Bench) -> None:
     source = IMPORTS + SOURCE
     for right, wrong in TRICKS.items():

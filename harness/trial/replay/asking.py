@@ -261,10 +261,11 @@ class Asker:
             found: Any = None
             told = self._request("import", [module])
             for known, value in named_in(told.get("v")):
-                self._named.setdefault((module, known), value)
-            found = self._named.get((module, first), ["e"])
-            if found == ["e"]:
-                found = self._request("get", [["m", module], first]).get("v") if "v" in told else None
+                if value != ["e"]:  # told only when it is asked for: an instance, a cached function
+                    self._named.setdefault((module, known), value)
+            found = self._named.get((module, first))
+            if found is None and "v" in told:
+                found = self._request("get", [["m", module], first]).get("v")
             for part in rest:
                 found = self._request("get", [_theirs(found), part]).get("v")
             self._named[(module, name)] = found

@@ -35,6 +35,7 @@ _ENOUGH: Final = 2.0  # seconds for what the base is asked first; what it comes 
 _QUICK: Final = 0.4  # seconds within which the base has to have done with a script
 _PATIENT: Final = 5.0  # seconds for a reply that was missing before
 _AGAIN: Final = 6  # times that the base is asked what the candidate is suspected for: chance agrees with itself so long
+_OFTEN: Final = 30  # what is asked of a function of the base's that draws lots, before a difference of it counts
 
 
 def replay(
@@ -153,8 +154,11 @@ class _Trial:
         )
         soaked = pairs(late, told.late, plain, itself)
         apart = pairs(ours_away, theirs_away, plain, itself)
-        unsteady |= self._shaky({each.unlike.script for group in (plain, itself, soaked, apart) for each in group})
+        seen = (*plain, *itself, *soaked, *apart)
+        unsteady |= self._shaky({each.unlike.script for each in seen}, _AGAIN)
         by_chance = {each.function for each in unsteady.values()}
+        doubtful = {each.unlike.script for each in seen if each.unlike.function in by_chance} - unsteady.keys()
+        unsteady |= self._shaky(doubtful, _OFTEN)
 
         def steady(group: tuple[Suspicion, ...]) -> tuple[Suspicion, ...]:
             return tuple(each for each in group if each.unlike.script not in unsteady)
@@ -168,9 +172,11 @@ class _Trial:
             unsteady=len(unsteady),
         )
 
-    def _shaky(self, places: set[int]) -> dict[int, Unlike]:
-        """Those of the suspected scripts to which the base gives more than one answer, if one asks often enough."""
-        again = sorted(places) * _AGAIN
+    def _shaky(self, places: set[int], times: int) -> dict[int, Unlike]:
+        """Those of the suspected scripts to which the base gives more than one answer, if one asks so often."""
+        if not places:
+            return {}
+        again = sorted(places) * times
         [told] = self._panel.ask(Series("baseline", self._picked(again), reply=_PATIENT))
         found: dict[int, Unlike] = {}
         for at, answer in zip(again, told, strict=False):
