@@ -33,7 +33,7 @@ from harness.errors import EnvironmentFault
 pytestmark = pytest.mark.engine
 
 MIB = 1024 * 1024
-RUN = "test-container"
+RUN = f"contract-container-{os.getpid()}"  # another session may have been killed, and have left some of its own
 LIMITS = Limits(timeout=10, memory=128 * MIB, cpus=0.5, pids=32, output=MIB, work=16 * MIB, inodes=512)
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)"
 
