@@ -18,7 +18,7 @@ lint:
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-# Fast tests first, so that a mistake shows early; about thirteen minutes on two cores, ten is the goal. With RETRY=1 (CI, on a shared and
+# Fast tests first, so that a mistake shows early; about twelve minutes on two cores, ten is the goal. With RETRY=1 (CI, on a shared and
 # noisy machine) what failed is run once more, alone, and named: such a test is to be mended.
 tests = $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m $(1) $(if $(RETRY),|| \
 	{ echo "RETRY: what failed above is run once more by itself"; $(PY) -m pytest -q -rA --last-failed -m $(1); })
