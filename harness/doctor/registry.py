@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.doctor import artifacts, gits, kernel, lifetime, network, resource, reviewer, state
+from harness.doctor import artifacts, git, kernel, lifetime, network, resource, reviewer, state
 from harness.doctor.probe import Probe
 
 PROBES: Final[tuple[Probe, ...]] = (
@@ -13,5 +13,5 @@ PROBES: Final[tuple[Probe, ...]] = (
     *lifetime.PROBES,
     *artifacts.PROBES,
     *reviewer.PROBES,
-    *gits.PROBES,
+    *git.PROBES,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from harness.ledger.events import DecisionMade, Event, RunFinished, event_adapter
+from harness.ledger.events import DecisionMade, Event, RunFinished
 from harness.records import canonical_json
 
 FLOATS: Mapping[type, Callable[[Any], object]] = MappingProxyType(
@@ -22,4 +22,4 @@ def payload(event: Event) -> bytes:
     floats = FLOATS.get(type(event))
     if floats is not None and floats(event):
         return canonical_json(event)
-    return event_adapter.serializer.to_json(event)
+    return type(event).__pydantic_serializer__.to_json(event)

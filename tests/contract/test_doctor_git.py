@@ -10,11 +10,11 @@ from typing import cast
 
 import pytest
 
-from harness.doctor import gits
 from harness.doctor.bench import Bench
 from harness.doctor.examine import examine
-from harness.doctor.gits import PROBES, Stage
+from harness.doctor.git import PROBES
 from harness.doctor.probe import Fired, Outcome, Probe, ProbeResult
+from harness.doctor.stage import Stage
 from harness.repo import Moved, Repo
 
 NO_BENCH = cast("Bench", None)  # these probes need no engine
@@ -85,7 +85,7 @@ class Plain:
 def unprotected() -> dict[str, Outcome]:
     """Every attack with plain git in our place."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gits.Stage, "repo", lambda stage, where=None: Plain(stage, where))
+        patch.setattr(Stage, "repo", lambda stage, where=None: Plain(stage, where))
         with ThreadPoolExecutor(4) as hands:
             return dict(zip((p.id for p in PROBES), hands.map(lambda p: p.attack(NO_BENCH), PROBES), strict=True))
 
