@@ -16,6 +16,7 @@ from docker import errors
 
 from harness.container.api import ENSURE, RuntimeMissingFault, calling, failed_inside, open_api, unless_gone
 from harness.container.lease import CONNECTION_LABEL, Kept, labels
+from harness.container.pipes import Pipes, opened
 from harness.container.profile import DEFAULT_RUNTIME, OWNER_LABEL, ROLE_LABEL, Profile, container_config
 from harness.container.session import Session
 from harness.container.settings import take_off
@@ -47,6 +48,7 @@ class ContainerSpec(Record):
 
     `without` names settings that the doctor's controls take off (harness/container/settings.py); else it is empty.
     A control without `network` shares that of the container `neighbour`. `variation` changes the surroundings only.
+    `talks`: the guest is our entry and will say much, so that pipes past the engine are worth their opening.
     """
 
     image: str
@@ -58,6 +60,7 @@ class ContainerSpec(Record):
     without: tuple[str, ...] = ()
     neighbour: str = ""
     variation: Variation | None = None
+    talks: bool = False
 
 
 class Engine:
@@ -121,7 +124,7 @@ class Engine:
             image=spec.image,
             argv=spec.argv,
             uid=secrets.SystemRandom().randrange(*_UIDS),
-            env=spec.env,
+            env={**spec.env, "HOLDPOINT_PIPES": "1"} if spec.talks else spec.env,
             labels={**labels(spec.run_id), ROLE_LABEL: spec.role, CONNECTION_LABEL: self._token},
         )
         if spec.variation is not None:
@@ -145,7 +148,7 @@ class Engine:
             self.remove(name)
             del self._open[name]
             raise
-        session = Session(self, container, wire, spec.profile, forget=lambda: self._forget(name))
+        session = Session(self, container, wire, spec.profile, lambda: self._forget(name), talks=spec.talks)
         self._open[name] = session
         return session
 
@@ -208,6 +211,13 @@ class Engine:
         with calling("inspect a container"):
             state: dict[str, Any] = self._api.inspect_container(container)["State"]
         return state
+
+    def pipes(self, container: str, ends: tuple[int, int]) -> Pipes | None:
+        """The host's ends of pipes that the guest made; None where they cannot be opened from here."""
+        pid = 0
+        with calling("inspect a container"), unless_gone():
+            pid = int(self._api.inspect_container(container)["State"].get("Pid") or 0)
+        return opened(container, pid, ends)
 
     def usage(self, container: str) -> Usage | None:
         """What the container has used so far; None when nobody can say, or it has ended."""

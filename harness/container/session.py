@@ -5,11 +5,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from harness.container.pipes import LEFT, TAKEN, Pipes, offered
 from harness.container.profile import MIB, Profile
 from harness.container.usage import Usage
 from harness.container.wire import Wire
 from harness.records import ContainerState, Record
 
+_LONGEST_OFFER = 100  # bytes
 _EXIT_GRACE = 10.0  # seconds an ended stream may precede the end of its container
 _OOM_GRACE = 0.3  # the engine learns of an out-of-memory kill by an event that may come after the exit
 
@@ -55,19 +57,28 @@ class Containers(Protocol):
     def state(self, container: str) -> dict[str, Any]: ...
     def remove(self, container: str) -> None: ...
     def usage(self, container: str) -> Usage | None: ...
+    def pipes(self, container: str, ends: tuple[int, int]) -> Pipes | None: ...
 
 
 class Session:
     """A started container, for one thread. Its wall clock starts at the first use, so it may wait ahead of need."""
 
     def __init__(
-        self, engine: Containers, container: str, wire: Wire, profile: Profile, forget: Callable[[], None]
+        self,
+        engine: Containers,
+        container: str,
+        wire: Wire,
+        profile: Profile,
+        forget: Callable[[], None],
+        *,
+        talks: bool = False,
     ) -> None:
         self.container = container
         self._engine = engine
         self._wire = wire
         self._limits = profile.limits
         self._forget = forget
+        self._offered = talks  # pipes, which nobody has taken or left yet
         self._began: float | None = None
         self._deadline = 0.0
         self._timed_out = False
@@ -92,7 +103,7 @@ class Session:
 
     def send(self, data: bytes) -> None:
         """Writes to the guest's stdin. Never fails for a guest that is gone: the next read tells."""
-        self._start_clock()
+        self._begin()
         self._wire.send(data, self._deadline)
         self._stop_if_over()
 
@@ -102,7 +113,7 @@ class Session:
 
     def read_line(self, timeout: float, cap: int = MIB) -> Reading:
         """The next line of stdout, waiting at most `timeout` seconds and never past the wall clock."""
-        self._start_clock()
+        self._begin()
         if not self._timed_out:
             line = self._wire.take_line(min(time.monotonic() + timeout, self._deadline), cap)
             if line is not None:
@@ -160,6 +171,18 @@ class Session:
         """Whether output beyond the last line read is here already; asks nobody."""
         return bool(self._wire.stdout)
 
+    def _begin(self) -> None:
+        """The first use: starts the wall clock, and takes the pipes that the guest offers before all else."""
+        self._start_clock()
+        if self._offered:
+            self._offered = False
+            line = self._wire.take_line(self._deadline, _LONGEST_OFFER)
+            ends = offered(line) if line is not None else None
+            pipes = self._engine.pipes(self.container, ends) if ends is not None else None
+            self._wire.send(LEFT if pipes is None else TAKEN, self._deadline)
+            if pipes is not None:
+                self._wire.shorten(pipes)
+
     def _start_clock(self) -> None:
         if self._began is None:
             self.renew()
@@ -176,14 +199,14 @@ class Session:
         # The stream first: a kill while an attached reader has stopped reading hung the engine for up to a minute.
         if not self._stopped:
             self._stopped = True
-            self._wire.close()
+            self._wire.leave()
             self._engine.kill(self.container)
 
     def _collect(self) -> Finished:
         if not self._engine.await_exit(self.container, _EXIT_GRACE):
             self._timed_out = True
             self._stopped = True
-            self._wire.close()
+            self._wire.leave()
             self._engine.kill(self.container)
             self._engine.await_exit(self.container, _EXIT_GRACE)
         state = self._settled_state()

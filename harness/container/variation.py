@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from harness.container.pipes import is_of
 from harness.records import Record
 
 # A bridge without ports, in the container's own namespace: an address and a route, and nothing behind them.
@@ -54,7 +55,7 @@ def add_link(pid: int, container: str) -> bool:
 
     `pid` is the container's first process as the engine tells it; nothing is done unless it is that on this machine.
     """
-    if os.geteuid() != 0 or pid <= 0 or not _is_of(pid, container):
+    if os.geteuid() != 0 or not is_of(pid, container) or not _apart(pid):
         return False
     command = ("/usr/bin/nsenter", "-t", str(pid), "-n", "/bin/sh", "-c", _LINK)
     try:
@@ -64,11 +65,10 @@ def add_link(pid: int, container: str) -> bool:
     return done.returncode == 0
 
 
-def _is_of(pid: int, container: str) -> bool:
-    """Whether that process is the container's, in a network namespace other than ours."""
-    process = Path(f"/proc/{pid}")
+def _apart(pid: int) -> bool:
+    """Whether that process is in a network namespace other than ours."""
     try:
-        groups, theirs = (process / "cgroup").read_text(), (process / "ns" / "net").stat().st_ino
+        theirs = Path(f"/proc/{pid}/ns/net").stat().st_ino
     except OSError:
         return False
-    return container in groups and theirs != Path("/proc/self/ns/net").stat().st_ino
+    return theirs != Path("/proc/self/ns/net").stat().st_ino

@@ -43,6 +43,8 @@ class TrialInputs:
         warm: tuple[str, ...] = (),
         timeout: float | None = None,
         output: int | None = None,
+        *,
+        talks: bool = False,
     ) -> ContainerSpec:
         """A container under the base's limits; `timeout` (seconds) and `output` (bytes) replace the configured ones."""
         sandbox = self.config.sandbox
@@ -60,6 +62,7 @@ class TrialInputs:
             run_id=self.run_id,
             role=role,
             env={"HOLDPOINT_WARM": ",".join(warm)} if warm else {},
+            talks=talks,
         )
 
     def roots(self) -> tuple[str, ...]:

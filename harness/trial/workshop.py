@@ -28,8 +28,8 @@ class Workshop:
         self.total = _SLOWER * self.limit + _START
         self.named = inputs.spec(inputs.image, "worker").profile.limits
         life = self.total + STARTING
-        self.judging = inputs.spec(inputs.judge, "oracle", ("pytest",), life, _BUFFER)
-        self.working = inputs.spec(inputs.image, "worker", ("asyncio", "json", "typing"), life)
+        self.judging = inputs.spec(inputs.judge, "oracle", ("pytest",), life, _BUFFER, talks=True)
+        self.working = inputs.spec(inputs.image, "worker", ("asyncio", "json", "typing"), life, talks=True)
         self._judges = Pool(engine, self.judging, ahead)
         self._workers = Pool(engine, self.working, ahead + 1)
         self._ending = ThreadPoolExecutor(1, "holdpoint-ending")
