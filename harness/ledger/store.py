@@ -91,7 +91,7 @@ class Ledger:
                 self._forget()
         if not done:
             return None
-        self._follow(entry, (row,))
+        self._follow(entry, row)
         self._keep()
         return entry
 
@@ -109,7 +109,7 @@ class Ledger:
                     entries, rows = self._insert(wanted, at)
                     for entry in entries:
                         self._state.apply(entry.event, entry.at)
-                self._follow(entries[-1], rows)
+                self._follow(entries[-1], min(rows, key=_made))
                 committed = True
             finally:
                 if not committed:
@@ -272,7 +272,7 @@ class Ledger:
             for row in rows:
                 entry = checked_entry(self._head.index + 1, self._head.hash, row)
                 self._state.apply(entry.event, entry.at)
-                self._follow(entry, (row,))
+                self._follow(entry, row)
             self._keep()
         self._unless_rewritten(self._head == tip)
 
@@ -294,10 +294,12 @@ class Ledger:
         self._state = State(self._at(place.head), place.rest)
         self._head = self._placed = place.head
 
-    def _follow(self, last: Entry, rows: Sequence[Row]) -> None:
+    def _follow(self, last: Entry, earliest: Row) -> None:
+        """The state goes as far as `last` now; `earliest` by its time of what came with it."""
         self._head = self._seen = Head(last.seq, last.hash)
-        low = str(rows[0][1] if len(rows) == 1 else min(str(row[1]) for row in rows))
-        self._low = min(self._low, low) if self._low else low
+        low = _made(earliest)
+        if not self._low or low < self._low:
+            self._low = low
 
     def _keep(self) -> None:
         """A snapshot, when it is time for one; only of what is committed."""
@@ -319,6 +321,10 @@ class Ledger:
     def _forget(self) -> None:
         """Begin anew at the next use: the state may hold what was not written."""
         self._state, self._head, self._placed, self._low = State(), EMPTY, EMPTY, ""
+
+
+def _made(row: Row) -> str:
+    return cast("str", row[1])
 
 
 def check_ledger(path: Path, expect: Head | None = None) -> LedgerCheck:
