@@ -4,7 +4,8 @@ A suite is a folder with a holdpoint.toml, an sdist as `suites.py` takes it, `FO
 `busy`, a built-in one whose time is in the candidate's own code; all on this machine, and nothing is fetched.
 `oracle_ratio` is the median time of the suite through the oracle over that of the same suite in one container, in
 alternating runs, containers started ahead on both sides. The floor is what the messages alone would cost: exchanges
-times two round trips through the engine's stream (oracle to host and back, host to worker and back).
+times two round trips (oracle to host and back, host to worker and back), by pipes where the host may open them, else
+through the engine's stream.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def at_once(shop: Workshop, inputs: TrialInputs, native: TestRun) -> OracleBase:
 
 def round_trip(engine: Engine, inputs: TrialInputs, count: int) -> float:
     """Seconds from the host to a guest that echoes and back: the median over `count` short lines."""
-    with engine.start(inputs.spec(inputs.image, "script")) as session:
+    with engine.start(inputs.spec(inputs.image, "script", talks=True)) as session:
         session.send(stream({"role": "script", "path": "/work/echo.py", "roots": []}, {"echo.py": ECHO}))
         echoed(session)  # the first one waits for the start
         times = [echoed(session) for _ in range(count)]
