@@ -32,7 +32,7 @@ def base_image(engine: Engine, report: Callable[[str], None], environ: Mapping[s
     if named:
         return _named(engine, named, report)
     tag = base_tag()
-    known = engine.used(tag)
+    known = engine.images.used(tag)
     return ImageRef(tag=tag, id=known or _bootstrap(engine, tag, report), python="/usr/bin/python3")
 
 
@@ -42,7 +42,7 @@ def base_tag() -> str:
 
 
 def _named(engine: Engine, reference: str, report: Callable[[str], None]) -> ImageRef:
-    found = engine.image_id(reference)
+    found = engine.images.id_of(reference)
     if found is None:
         if "@sha256:" not in reference:
             raise UsageError(
@@ -50,11 +50,11 @@ def _named(engine: Engine, reference: str, report: Callable[[str], None]) -> Ima
                 f"set {VARIABLE} to NAME@sha256:DIGEST, or unset it to build the base image from Debian packages",
             )
         report(f"pulling {reference}")
-        engine.pull(reference, f"unset {VARIABLE} to build the base image from Debian packages")
-        found = engine.image_id(reference)
+        engine.images.pull(reference, f"unset {VARIABLE} to build the base image from Debian packages")
+        found = engine.images.id_of(reference)
     if found is None:
         raise EnvironmentFault(f"the engine has no image {reference} after pulling it.", "holdpoint engine ensure")
-    if ((engine.image(found) or {}).get("Config") or {}).get("Volumes"):
+    if ((engine.images.told(found) or {}).get("Config") or {}).get("Volumes"):
         raise UsageError(f"the image {reference} declares volumes, which would be writable.", "name another image")
     return ImageRef(tag=reference, id=found, python=_python(engine, found, reference))
 
@@ -96,4 +96,4 @@ def _bootstrap(engine: Engine, tag: str, report: Callable[[str], None]) -> str:
             said = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()[-1:]
             reason = said[0].removeprefix("E:").strip() if said else "no reason given"
             raise EnvironmentFault(f"mmdebstrap could not build the base image: {reason}.", otherwise)
-        return engine.import_root(tag, archive)
+        return engine.images.import_root(tag, archive)

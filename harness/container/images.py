@@ -30,8 +30,8 @@ class OwnImage(Record):
 def own_images(engine: Engine) -> tuple[OwnImage, ...]:
     """All images with a tag of ours, the one used last first."""
     found = []
-    for tag in engine.tags(REPOSITORY):
-        told = engine.image(tag)
+    for tag in engine.images.tags(REPOSITORY):
+        told = engine.images.told(tag)
         if told is not None:
             last = (told.get("Metadata") or {}).get("LastTagTime") or told["Created"]
             found.append(OwnImage(tag=tag, id=told["Id"], used=_seconds(last), size=told["Size"]))
@@ -41,7 +41,7 @@ def own_images(engine: Engine) -> tuple[OwnImage, ...]:
 def unused_images(engine: Engine, needed: Collection[str], now: float, age: float) -> tuple[OwnImage, ...]:
     """What nobody used for `age` seconds, except the current base and sandbox and those whose id is in `needed`."""
     base = base_tag()
-    known = engine.image(base)
+    known = engine.images.told(base)
     current = {base} | ({sandbox_tag(engine, str(known["Id"]))} if known else set())
     return tuple(
         image
@@ -52,7 +52,7 @@ def unused_images(engine: Engine, needed: Collection[str], now: float, age: floa
 
 def too_many_judges(engine: Engine, now: float) -> tuple[OwnImage, ...]:
     """The judge images beyond the bound, except those used in the last hours."""
-    judges = [tag for tag in engine.tags(REPOSITORY) if tag.startswith(f"{REPOSITORY}/judge:")]
+    judges = [tag for tag in engine.images.tags(REPOSITORY) if tag.startswith(f"{REPOSITORY}/judge:")]
     if len(judges) <= _KEPT_JUDGES:
         return ()
     found = [image for image in own_images(engine) if image.tag in judges]
@@ -64,14 +64,14 @@ def left_layers(engine: Engine, now: float) -> tuple[str, ...]:
     ours = {image.id for image in own_images(engine)}
     return tuple(
         str(image["Id"])
-        for image in engine.untagged()
-        if now - float(image["Created"]) > _BUILDING and ours & set(engine.ancestors(str(image["Id"])))
+        for image in engine.images.untagged()
+        if now - float(image["Created"]) > _BUILDING and ours & set(engine.images.ancestors(str(image["Id"])))
     )
 
 
 def remove_images(engine: Engine, images: Collection[str]) -> tuple[str, ...]:
     """Removes them by tag or id, and answers those that are gone; one that a container uses stays."""
-    return tuple(image for image in images if engine.discard_image(image))
+    return tuple(image for image in images if engine.images.discard(image))
 
 
 def _seconds(text: str) -> float:

@@ -23,8 +23,8 @@ def layer(
     """
     recipe = _recipe()
     tag = layer_tag(base.id, destination, key)
-    known = engine.used(tag)
-    built = known or engine.build(tag, context(recipe), {"BASE": base.id, "DESTINATION": destination})
+    known = engine.images.used(tag)
+    built = known or engine.images.build(tag, context(recipe), {"BASE": base.id, "DESTINATION": destination})
     return ImageRef(tag=tag, id=built, python=base.python)
 
 

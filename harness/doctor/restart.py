@@ -148,7 +148,7 @@ def _sleeper(bench: Bench, engine: Engine, folder: Path) -> ContainerSpec:
     """A container of the machine's own `sleep`: moving the sandbox's image there would take longer than all else."""
     archive = folder / "root.tar"
     archive.write_bytes(_sleep_root())
-    image = engine.import_root(_TAG, archive)
+    image = engine.images.import_root(_TAG, archive)
     return bench.spec((_SLEEP, "60")).model_copy(update={"image": image})
 
 

@@ -151,7 +151,7 @@ class Lab:
         with self._lock:
             known = self._rooms.get(base)
             # Used again, and still there: a neighbour may have made room.
-            if known is None or not all(self.engine.used(image.tag) for image in (known.image, known.judge)):
+            if known is None or not all(self.engine.images.used(image.tag) for image in (known.image, known.judge)):
                 self._rooms[base] = self._furnish(base, config)
             return self._rooms[base]
 

@@ -98,10 +98,10 @@ def test_the_targets_wheels_come_before_the_sandboxes_own(engine: Engine, shelf:
         for path in shelf.iterdir():
             path.unlink()
         assert ensure_sandbox_image(engine, said.append, (comment + lock).encode()) == image
-        engine.remove_image(image.tag)
+        engine.images.discard(image.tag)
         assert ensure_sandbox_image(engine, silent, (comment + lock).encode()).tag == image.tag
     finally:
-        engine.remove_image(image.tag)
+        engine.images.discard(image.tag)
 
 
 @pytest.mark.engine
