@@ -1,6 +1,6 @@
 """Must-fail twins: a test file whose decisive assertions were made wrong: a pass shows forging. Runs nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -52,17 +52,19 @@ class _Test:
         return [spot for spot in self.spots if spot.sure]
 
 
-def twin_of(text: str, turn: int = 0) -> Twin | NoTwin:
+def twin_of(text: str, turn: int = 0, only: Container[str] | None = None) -> Twin | NoTwin:
     """The twin of a test file: one assertion of each test is wrong, the last one first, others in later turns.
 
-    Names, parameters and ids stay as they are. A test of which nobody can say that its twin must fail stays unchanged.
+    Names, parameters and ids stay as they are. A test of which nobody can say that its twin must fail stays unchanged,
+    and so does one whose qualified name is not among `only`.
     """
     try:
         parsed(text)  # first, for it refuses the nesting that ends libcst's parser and the process with it
         tree = cst.parse_module(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError, cst.ParserSyntaxError) as error:
         return NoTwin(why=f"it cannot be parsed ({type(error).__name__})")
-    tests = [test for test in _tests(tree.body, "") if test.sure or not test.returns]
+    wanted = (test for test in _tests(tree.body, "") if only is None or test.name in only)
+    tests = [test for test in wanted if test.sure or not test.returns]
     if not tests:
         return NoTwin(why="it holds no test whose twin would have to fail")
     chosen: dict[cst.CSTNode, _Spot] = {}

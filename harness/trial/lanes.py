@@ -14,7 +14,7 @@ from typing import Any, Final
 from harness.records import Alarm, Record, TestsResult, TrialRecord
 from harness.trial.apart import disagreements, some, tally_alarms
 from harness.trial.corroborate import Testimony, corroborated, testimonies
-from harness.trial.forged import failing, forged, twinned
+from harness.trial.forged import failing, forged
 from harness.trial.inputs import TrialInputs
 from harness.trial.oracle import OracleRun, Order, Served, ask_shapes, run_oracle
 from harness.trial.replay.recorder import Recorder
@@ -112,7 +112,6 @@ def oracle_base(shop: Workshop, inputs: TrialInputs, native: TestRun, recorder: 
     reading = _reading_data(shop, served, lane, skip)
     rest = tuple(name for name in native.named("passed") if name not in lane or name in reading)
     testimony, untold = testimonies(shop, inputs, served.shapes, rest)
-    twins = twinned(inputs, rest)
     return OracleBase(
         outcomes=lane,
         tallies={name: _most(run.tallies.get(name, {}) for run in (first, second)) for name in (*lane, "")},
@@ -121,7 +120,7 @@ def oracle_base(shop: Workshop, inputs: TrialInputs, native: TestRun, recorder: 
         with_data=reading,
         testimonies=testimony,
         untold=untold,
-        must_fail=failing(shop, inputs, twins, rest) if twins else frozenset(),
+        must_fail=failing(shop, inputs, rest, native.trial.state.seconds),
         problems=tuple(dict.fromkeys((*first.problems, *second.problems))),
         shapes=served.shapes,
         why="" if lane else "no test passes through the oracle at the base",
@@ -179,8 +178,7 @@ def _without_forged(
     """A test whose twin passes in the candidate's process has failed, whatever it says itself."""
     result, alarms = judged
     passed = {*result.corroborated, *result.unverified} & base.must_fail
-    twins = twinned(inputs, passed)
-    names = forged(shop, inputs, twins, frozenset(passed)) if twins else ()
+    names = forged(shop, inputs, frozenset(passed))
     if not names:
         return judged
     left = {

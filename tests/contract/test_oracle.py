@@ -11,6 +11,7 @@ from harness.judgement import unverified
 from harness.policy import load_policy
 from harness.repo import matches
 from harness.target import SandboxSection, TargetConfig, TargetSection
+from harness.trial.forged import failing
 from harness.trial.inputs import TrialInputs, scope_links
 from harness.trial.lanes import LanesRun, OracleBase, oracle_base, run_lanes
 from harness.trial.shipping import shipment
@@ -235,6 +236,35 @@ def test_an_outcome_forged_in_the_candidates_process_shows_itself_by_a_twin_that
     assert {CLOCK, SOURCE} <= set(tested.result.failed)
     assert (tested.result.corroborated, tested.result.unverified) == ((), ())
     assert tested.alarms[0].kind == "forged outcome"
+
+
+WAITING = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import calc
+
+def test_waits():
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(done.wait)
+        assert calc.halve(4) == 2
+        done.set()
+
+def test_ends():
+    assert calc.halve(6) == 3
+
+def test_is_not_asked_about():
+    assert calc.halve(8) == 4
+"""
+
+
+def test_a_twin_that_never_ends_is_left_out_and_the_others_are_not(bench: Bench) -> None:
+    tree = {**BASE, "tests/test_waiting.py": WAITING.encode()}
+    sandbox = bench.inputs.config.sandbox.model_copy(update={"timeout": 4.0})
+    config = bench.inputs.config.model_copy(update={"sandbox": sandbox})
+    inputs = dataclasses.replace(bench.inputs, config=config, read=reading({"base": tree}))
+    waits, ends = "tests/test_waiting.py::test_waits", "tests/test_waiting.py::test_ends"
+    assert failing(bench.shop, inputs, (waits, ends), seconds=1.0) == {ends}
 
 
 def test_a_test_that_reads_data_of_the_scope_is_verified_until_a_candidate_changes_some(bench: Bench) -> None:

@@ -46,11 +46,13 @@ def texts(script: Script) -> list[str]:
 
 def test_the_hub_is_what_most_steps_are_about_and_acts_bring_what_they_need() -> None:
     assert hub_of(BOOK) == 1
-    submit, take = acts_of(BOOK, 1)
+    submit, take, cancel = acts_of(BOOK, 1)
     # Side.BUY, which the book is not made of, belongs to the act: 0 is the book, 1 the act's own first step.
     assert [step.op for step in submit.steps] == ["get", "m"]
     assert submit.steps[1].args == (["$", 0], "submit", ["$", 1], 101, 5)
     assert take.steps[1].args == (["$", 0], "take", ["$", 1])
+    # What an act gave is asked in turn, as the suite does.
+    assert [step.args[1] for step in cancel.steps[1:]] == ["submit", "cancel"]
     assert hub_of(Script(steps=(Step(op="call", args=(["#", "desk", "add"], 1)),), observed=1)) is None
 
 
@@ -75,6 +77,18 @@ SEEN: dict[str, tuple[Script, Callable[[Script], bool]]] = {
 }
 
 
+def test_ways_end_with_what_the_change_is_about() -> None:
+    """One act of two dozen is about it, and yet every other way shows whether it is another one now."""
+    asks = [Step(op="m", args=(["$", 0], f"ask_{number}")) for number in range(24)]
+    wide = Script(steps=(Step(op="call", args=(["#", "desk", "Wide"],)), *asks), observed=25)
+
+    def shown(favoured: frozenset[str]) -> int:
+        walks = Walks([wide], random.Random(5), favoured)
+        return sum('"ask_20"' in "".join(texts(walks.variant(wide))[-4:]) for _ in range(300))
+
+    assert shown(frozenset(("ask_20",))) > 100 > 2 * shown(frozenset())
+
+
 @pytest.mark.parametrize("what", SEEN)
 def test_variants_come_to(what: str) -> None:
     script, found = SEEN[what]
@@ -82,7 +96,7 @@ def test_variants_come_to(what: str) -> None:
 
 
 def test_an_act_that_is_taken_very_often_is_one_step() -> None:
-    _, take = acts_of(BOOK, 1)
+    _, take, _ = acts_of(BOOK, 1)
     step = repeated(take, OFTEN)
     assert step is not None
     assert step.args[0] == OFTEN

@@ -259,3 +259,13 @@ def test_a_twin_parses_and_differs(bodies: list[list[str]], turn: int) -> None:
         line for line in text.splitlines() if line.startswith("def ")
     ]
     assert set(twin.weak) <= set(twin.tests)
+
+
+def test_only_the_tests_that_are_asked_for_are_made_wrong() -> None:
+    text = "def test_a():\n    assert 1 == 1\n\n\nclass TestB:\n    def test_b(self):\n        assert 2 == 2\n"
+    twin = twin_of(text, only={"TestB::test_b"})
+    assert isinstance(twin, Twin)
+    assert twin.tests == ("TestB::test_b",)
+    assert "assert 1 == 1" in twin.text
+    assert "assert 2 == 2" not in twin.text
+    assert isinstance(twin_of(text, only=()), NoTwin)

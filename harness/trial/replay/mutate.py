@@ -42,7 +42,7 @@ def mutations(
         groups.setdefault(subject(script), []).append(script)
     if not groups:
         return ()
-    maker = _Maker(groups, seed, literals)
+    maker = _Maker(groups, seed, literals, favoured)
     known = {canonical_json(script) for script in scripts}
     found: list[Script] = []
     spent = 0
@@ -59,12 +59,14 @@ def mutations(
 
 
 class _Maker:
-    def __init__(self, groups: dict[str, list[Script]], seed: int, literals: Literals) -> None:
+    def __init__(
+        self, groups: dict[str, list[Script]], seed: int, literals: Literals, favoured: frozenset[str]
+    ) -> None:
         self._groups = groups
         self._random = random.Random(seed)  # noqa: S311 - the seed is the secret
         self._pools = pools(seed % 2**64, literals)
         self._seen: dict[str, list[Any]] = {}
-        self._walks = Walks((each for group in groups.values() for each in group), self._random)
+        self._walks = Walks((each for group in groups.values() for each in group), self._random, favoured)
         for script in (each for group in groups.values() for each in group):
             for step in script.asked:
                 self._note(values_of(step))

@@ -29,11 +29,17 @@ class Act:
 
 
 class Walks:
-    """What can be done to objects, by the callee that makes them; chances come from the caller's generator."""
+    """What can be done to objects, by the callee that makes them; chances come from the caller's generator.
 
-    def __init__(self, scripts: Iterable[Script], chance: random.Random) -> None:
+    Ways that do not end with the script's own acts end with some that a `favoured` name is in, so that a change shows.
+    """
+
+    def __init__(
+        self, scripts: Iterable[Script], chance: random.Random, favoured: frozenset[str] = frozenset()
+    ) -> None:
         self._chance = chance
         self._acts: dict[str, list[Act]] = {}
+        self._favoured: dict[str, list[Act]] = {}
         seen: set[bytes] = set()
         for script in scripts:
             hub = hub_of(script)
@@ -45,6 +51,8 @@ class Walks:
                 if data not in seen:
                     seen.add(data)
                     self._acts.setdefault(name, []).append(act)
+                    if favoured & _names_in(act):
+                        self._favoured.setdefault(name, []).append(act)
 
     def variant(self, script: Script) -> Script:
         """One of: a walk, a part repeated, one step taken very often, an exception; the script where none fits."""
@@ -62,9 +70,18 @@ class Walks:
         """The object as the script makes it, then acts of all scripts in any order."""
         acts = self._acts[callee(script, hub)]
         few = self._chance.sample(acts, min(len(acts), self._chance.choice((2, 3, 6))))
+        few += self._some(self._favoured.get(callee(script, hub), []), 1)
         way = [self._chance.choice(few) for _ in range(self._chance.randint(3, LONGEST))]
+        return grown(script, hub, [*way, *self._ending(script, hub)])
+
+    def _ending(self, script: Script, hub: int) -> list[Act]:
+        """What is done last: the script's own acts, and others, of which those that the change is about come first."""
+        name = callee(script, hub)
         own = acts_of(script, hub)[:8] if self._chance.random() < 0.5 else []
-        return grown(script, hub, [*way, *own])
+        return [*own, *self._some(self._favoured.get(name, []), 2), *self._some(self._acts[name], 2)]
+
+    def _some(self, acts: list[Act], most: int) -> list[Act]:
+        return self._chance.sample(acts, min(len(acts), most))
 
     def _again(self, script: Script, hub: int) -> Script:
         """Some of the script's steps once more or several times, as they came; or its acts the other way round."""
@@ -108,7 +125,7 @@ class Walks:
             args = list(last.args)
             args[at] = f"{args[at]}{number}" if type(args[at]) is str else args[at] + step * number
             rows.append(Act((*before, last.model_copy(update={"args": tuple(args)}))))
-        return grown(script, hub, [*rows, *acts_of(script, hub)[:8]])
+        return grown(script, hub, [*rows, *self._ending(script, hub)])
 
     def _often(self, script: Script, hub: int) -> Script:
         """One act very often on one object, then the script's own once more."""
@@ -117,7 +134,7 @@ class Walks:
         if many is None:
             return script
         own = acts_of(script, hub)[:6]
-        return grown(script, hub, [*own, Act((many,)), *own])
+        return grown(script, hub, [*own, Act((many,)), *self._ending(script, hub)])
 
     def _raising(self, script: Script, hub: int) -> Script:
         """A callback, the block of a context manager or a generator meets an exception."""
@@ -165,6 +182,13 @@ def repeated(act: Act, times: int) -> Step | None:
         places = [["t", at, number] for at, number in own]
         rows.append(["t", step.op, ["t", *args], ["t", *places], ["t", *(["t", *pair] for pair in step.kwargs)]])
     return Step(op="acts", args=(times, _SECONDS, ["t", *rows]))
+
+
+def _names_in(act: Act) -> set[str]:
+    """Names of the functions, methods and attributes that an act is about."""
+    found = {part for step in act.steps for part in step.args[1:2] if type(part) is str}
+    called = [step.args[0] for step in act.steps if step.op == "call"]
+    return found | {value[2] for value in called if type(value) is list and value[0] == "#"}
 
 
 def _is_own(value: Any) -> bool:
@@ -219,13 +243,14 @@ def hub_of(script: Script) -> int | None:
 
 
 def acts_of(script: Script, hub: int) -> list[Act]:
-    """What the script does to the object, each act with what it needs beside it."""
+    """What the script does to the object, or to what that gave, each act with what it needs beside it."""
     made = closed(script.steps, {hub})
     acts = []
     for at in range(script.observed):
-        if at in made or hub not in needs(values_of(script.steps[at])):
+        whole = closed(script.steps, {at})
+        if at in made or hub not in whole:
             continue
-        own = sorted(closed(script.steps, {at}) - made)
+        own = sorted(whole - made)
         places = {hub: 0, **{old: 1 + new for new, old in enumerate(own)}}
         # What the object was made of may be asked for again, and then it is another one: such an act cannot move.
         if all(need in places for old in own for need in needs(values_of(script.steps[old]))):
