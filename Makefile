@@ -18,9 +18,12 @@ lint:
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The files whose tests take longest are begun first, so that no worker is left with one of them at the end.
+FILES = tests/end_to_end $(filter-out tests/end_to_end,$(patsubst %/,%,$(wildcard tests/*/)))
+
 # Fast tests first, so that a mistake shows early; about twelve minutes on two cores, ten is the goal. With RETRY=1 (CI, on a shared and
 # noisy machine) what failed is run once more, alone, and named: such a test is to be mended.
-tests = $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m $(1) $(if $(RETRY),|| \
+tests = $(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m $(1) $(FILES) $(if $(RETRY),|| \
 	{ echo "RETRY: what failed above is run once more by itself"; $(PY) -m pytest -q -rA --last-failed -m $(1); })
 
 test: setup lint

@@ -78,10 +78,10 @@ class BenchRunner:
         self._scratch_files = inputs.read(inputs.base_commit, (bench.scratch,)) if bench.scratch is not None else {}
         life = bench.total + _GRACE
         self._specs = {
-            "candidate": inputs.spec(inputs.image, "candidate", warm, life),
-            "scratch": inputs.spec(inputs.image, "scratch", timeout=life),
+            "candidate": inputs.spec(inputs.image, "candidate", warm, life, talks=True),
+            "scratch": inputs.spec(inputs.image, "scratch", timeout=life, talks=True),
         }
-        self._specs["judge"] = inputs.spec(inputs.image, "judge", timeout=life)
+        self._specs["judge"] = inputs.spec(inputs.image, "judge", timeout=life, talks=True)
         self._stack = ExitStack()
         self._take: dict[str, Callable[[], Session]] = {}
         for role in ("candidate", "scratch") if bench.scratch is not None else ("candidate",):
