@@ -18,7 +18,7 @@ import pytest
 from . import imports, link
 from .judge import Judge
 from .patience import Patience
-from .tests import Reporter, config_of, short
+from .reporter import Reporter, config_of, short
 from .wire import LONGEST_LINE, dumps, loads
 
 TAIL = 64 * 1024
