@@ -104,8 +104,8 @@ def oracle_base(shop: Workshop, inputs: TrialInputs, native: TestRun, recorder: 
     first = run_oracle(shop, served, Order(_entries(shop, wanted), None), recorder)
     if not first.outcomes:
         return OracleBase(why=first.problems[0] if first.problems else "the oracle could collect none of the tests")
-    fit = [name for name, ended in first.outcomes.items() if wanted.get(name) == ended]
-    skip = tuple(name for name in first.outcomes if name not in set(fit))
+    fit = {name: None for name, ended in first.outcomes.items() if wanted.get(name) == ended}
+    skip = tuple(name for name in first.outcomes if name not in fit)
     second = run_oracle(shop, served, _shuffled(_entries(shop, fit), skip))
     lane = {name: first.outcomes[name] for name in fit if second.outcomes.get(name) == first.outcomes[name]}
     skip = tuple(name for name in first.outcomes if name not in lane)
@@ -213,11 +213,12 @@ def judge_lanes(
     result = judge(expected, _together(native, base, seen, inside))
     good = {name for name, was in zip(native.report.ids, native.report.outcomes, strict=True) if was == "passed"}
     bad = {*result.failed, *result.missing, *result.skipped}
-    alone = tuple(name for name in native.report.ids if name in good - bad and name not in base.outcomes)
+    well = good - bad
+    alone = tuple(name for name in native.report.ids if name in well and name not in base.outcomes)
     unverified = tuple(name for name in alone if name not in agreed)
     counted = result.model_copy(
         update={
-            "verified": len((good - bad) & set(base.outcomes)),
+            "verified": len(well & set(base.outcomes)),
             "corroborated": tuple(name for name in alone if name in agreed)[:MOST_NAMED],
             "unverified": unverified[:MOST_NAMED],
             "unnamed": max(0, len(unverified) - MOST_NAMED),

@@ -65,7 +65,8 @@ class Session:
         if found not in self.watch.grave:
             return "Only HIGH and CRITICAL findings need it."
         self.watch = self.watch.acknowledge(found)
-        left = [number for number in self.order if number in set(self.watch.grave) - self.watch.acknowledged]
+        open_still = set(self.watch.grave) - self.watch.acknowledged
+        left = [number for number in self.order if number in open_still]
         if left:
             self.finding = self.order.index(left[0])
         return f"Acknowledged. {len(left)} left." if left else "Acknowledged, all of them."
