@@ -159,3 +159,14 @@ def test_a_command_that_runs_nothing_starts_without_what_runs_need(command: str)
     code = f"import sys, harness.cli.{command}, harness.cli.documents; print(*sorted({HEAVY!r} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_each_stage_of_make_test_is_given_every_file_of_tests() -> None:
+    """It names them itself, the longest first: a file that it left out would never run."""
+    told = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    stages = [line.split() for line in told.splitlines() if " -m pytest " in line]
+    assert len(stages) == 3
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        place = path.relative_to(ROOT)
+        for words in stages:
+            assert {str(place), *map(str, place.parents)} & set(words), place
