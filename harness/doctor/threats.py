@@ -49,8 +49,8 @@ THREATS: Final[tuple[Threat, ...]] = (
         threat="a candidate talks to the network, the host's services or its neighbours",
         protection="no network at all but its own loopback; our seccomp list refuses the families that leave a "
         "network namespace (vsock, netlink, packet, AF_ALG); no engine socket, no bind mount. Stdin and stdout are all "
-        "that reaches the host: bounded, checked line by line, by the engine or by two pipes that the guest's entry made "
-        "before a file of the candidate was there",
+        "that reaches the host: bounded, checked line by line, by the engine or by two pipes that the guest's entry "
+        "made before a file of the candidate was there",
         residual="timing of CPU and caches can be seen by neighbours on the same machine",
     ),
     Threat(
