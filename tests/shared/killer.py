@@ -33,7 +33,7 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "collecting": ("harness.container.session", "Session._collect", "before"),
     "removing": ("harness.container.engine", "Engine.remove", "before"),
     "image being built": ("docker", "APIClient.build", "first"),
-    "image built": ("harness.container.engine", "Engine.build", "after"),
+    "image built": ("harness.container.image_store", "ImageStore.build", "after"),
     "scratch made": ("harness.scratch", "_made", "after"),
     "file written": ("pathlib", "Path.replace", "before"),
     "evidence stored": ("harness.evidence", "EvidenceStore.put_evidence", "after"),
@@ -87,10 +87,10 @@ def dying(events: Iterator[Any]) -> Iterator[Any]:
 
 def rebuild() -> None:
     """The engine seems to have no judge image, so that it builds one; the layers it has make that quick."""
-    from harness.container.engine import Engine
+    from harness.container.image_store import ImageStore
 
-    known = Engine.used
-    Engine.used = lambda self, tag: None if "/judge:" in tag else known(self, tag)  # type: ignore[method-assign]
+    known = ImageStore.used
+    ImageStore.used = lambda self, tag: None if "/judge:" in tag else known(self, tag)  # type: ignore[method-assign]
 
 
 def child(question: dict[str, Any], tell: int) -> NoReturn:
