@@ -1,9 +1,9 @@
-"""Parses Python source into the interpreter's own tree, one text at a time, whichever thread asks."""
+"""Parses Python source by the interpreter's own parser, one text at a time, whichever thread asks."""
 
 import ast
 import threading
 import warnings
-from typing import Final
+from typing import Any, Final
 
 PARSING: Final = threading.Lock()
 """Held while anything parses. CPython 3.11 counts the depth of `ast.parse` for all threads together: where the garbage
@@ -15,3 +15,10 @@ def parsed(source: str | bytes) -> ast.Module:
     with PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(source)
+
+
+def literal(text: str) -> Any:
+    """The value of a number or a string as it is written. ValueError or SyntaxError when it is none."""
+    with PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(text)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import libcst as cst
 
+from harness.patch.syntax import literal
+
 _FLIPPED: tuple[tuple[type[cst.BaseCompOp], type[cst.BaseCompOp]], ...] = (
     (cst.NotEqual, cst.Equal),
     (cst.LessThan, cst.GreaterThanEqual),
@@ -133,13 +135,13 @@ def _another(node: cst.BaseExpression) -> cst.BaseExpression:
     """A value that is never equal to the given one; of the same type where the text says which."""
     match node:
         case cst.Integer():
-            return cst.Integer(str(node.evaluated_value + 1), lpar=node.lpar, rpar=node.rpar)
-        case cst.Float() if math.isfinite(2 * node.evaluated_value + 1):
-            return cst.Float(repr(2 * node.evaluated_value + 1), lpar=node.lpar, rpar=node.rpar)
+            return cst.Integer(str(literal(node.value) + 1), lpar=node.lpar, rpar=node.rpar)
+        case cst.Float() if math.isfinite(2 * literal(node.value) + 1):
+            return cst.Float(repr(2 * literal(node.value) + 1), lpar=node.lpar, rpar=node.rpar)
         case cst.UnaryOperation(operator=cst.Minus(), expression=cst.Integer() as inner):
             return node.with_changes(expression=_another(inner))
         case cst.SimpleString():
-            value = node.evaluated_value
+            value = literal(node.value)  # not the node's own `evaluated_value`, which parses whoever else does
             longer = value + "~" if isinstance(value, str) else value + b"~"
             return cst.SimpleString(repr(longer), lpar=node.lpar, rpar=node.rpar)
         case cst.List(elements=elements) | cst.Set(elements=elements):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.patch.syntax import parsed
+from harness.patch.syntax import PARSING, literal, parsed
 from harness.patch.twins import Twin, twin_of
 from harness.trial.replay.literals import literals
 
@@ -42,6 +42,24 @@ def test_threads_do_not_meet_in_the_parser() -> None:
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(all_ways, number) for number in range(12)]:
             done.result()
+
+
+def test_nothing_is_parsed_by_whom_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries parse as well: libcst does, for the value of a literal."""
+    free: list[object] = []
+    real = compile
+
+    def watched(source: object, *args: object, **kwargs: object) -> object:
+        if not PARSING.locked():
+            free.append(source)
+        return real(source, *args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("builtins.compile", watched)
+    for value in ("1", "0x1F", "1_000", "2.5", "'a'", "b'a'", "-3", "[1]", "{1: 2}"):
+        assert isinstance(twin_of(f"def test_it():\n    assert made() == {value}\n"), Twin)
+    assert literals([SOURCE.encode()], [b"x = 7"]).fresh
+    assert literal("0x1F") == 31
+    assert free == []
 
 
 @pytest.mark.parametrize("text", ["(", "x = '\x00'", "(" * 10_000])
