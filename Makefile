@@ -19,7 +19,9 @@ lint:
 	$(PY) -m mypy
 
 # The files whose tests take longest are begun first, so that no worker is left with one of them at the end.
-FILES = tests/end_to_end $(filter-out tests/end_to_end tests/conftest.py,$(patsubst %/,%,$(wildcard tests/*/ tests/*.py)))
+LONGEST = tests/end_to_end/test_self_improvement.py
+FILES = $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/end_to_end/test_*.py)) \
+	$(filter-out tests/end_to_end tests/conftest.py,$(patsubst %/,%,$(wildcard tests/*/ tests/*.py)))
 
 # Fast tests first, so that a mistake shows early; about twelve minutes on two cores, ten is the goal. With RETRY=1 (CI, on a shared and
 # noisy machine) what failed is run once more, alone, and named: such a test is to be mended.
